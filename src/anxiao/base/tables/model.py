@@ -1,0 +1,131 @@
+"""What a file looks like once it has been read, and why it may be unreadable.
+
+Only the standard library and nothing of Django at import time: the caged child imports this module and must start
+quickly and small.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class CellKind(StrEnum):
+    """How a cell was stored. The text alone cannot tell: 00001 typed as a number has already lost its zeros."""
+
+    TEXT = "t"
+    NUMBER = "n"
+    DATE = "d"
+    FORMULA = "f"
+    BOOLEAN = "b"
+    ERROR = "e"
+
+
+class TableProblem(StrEnum):
+    """Why a whole file was refused."""
+
+    EMPTY = "empty"
+    TOO_LARGE = "too_large"
+    NOT_A_TABLE = "not_a_table"
+    OLD_EXCEL = "old_excel"
+    WEB_PAGE = "web_page"
+    PASSWORD = "password"
+    MACROS = "macros"
+    BOMB = "bomb"
+    DAMAGED = "damaged"
+    FORBIDDEN_MARKUP = "forbidden_markup"
+    TOO_MANY_ROWS = "too_many_rows"
+    TOO_MANY_SHEETS = "too_many_sheets"
+    TOO_MUCH_TEXT = "too_much_text"
+    ENCODING = "encoding"
+    TOO_SLOW = "too_slow"
+    READER_DIED = "reader_died"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one file may cost. The defaults hold a sheet of 100,000 people and nothing much bigger."""
+
+    file_bytes: int = 20 * 1024 * 1024
+    inflated_bytes: int = 160 * 1024 * 1024
+    ratio: int = 150
+    entries: int = 500
+    sheets: int = 20
+    rows: int = 110_000
+    columns: int = 100
+    cell_characters: int = 4_000
+    output_bytes: int = 64 * 1024 * 1024
+    memory_bytes: int = 400 * 1024 * 1024
+    cpu_seconds: int = 30
+    wall_seconds: float = 45.0
+
+
+class UnreadableTable(Exception):
+    """The file as a whole cannot be read. `str()` is a sentence for the person who sent it."""
+
+    def __init__(self, problem: TableProblem, **params: object) -> None:
+        super().__init__(problem.value)
+        self.problem = problem
+        self.params = params
+
+    @property
+    def message(self) -> str:
+        """The reason in the reader's language."""
+        from anxiao.base.tables.messages import describe
+
+        return describe(self.problem, self.params)
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One filled cell. `column` counts from 1, as spreadsheets do."""
+
+    column: int
+    text: str
+    kind: CellKind = CellKind.TEXT
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row that has at least one filled cell. `number` is the row number shown at the left edge of the sheet."""
+
+    number: int
+    cells: dict[int, Cell]
+
+
+@dataclass(slots=True)
+class Sheet:
+    """One worksheet, in file order."""
+
+    name: str
+    hidden: bool = False
+    rows: list[Row] = field(default_factory=list)
+    merged: list[tuple[int, int, int, int]] = field(default_factory=list)
+    """Merged blocks as (first row, first column, last row, last column)."""
+
+
+@dataclass(slots=True)
+class Workbook:
+    """A whole file."""
+
+    sheets: list[Sheet] = field(default_factory=list)
+
+
+def column_letter(column: int) -> str:
+    """1 -> A, 27 -> AA: the name at the top of the column."""
+    letters = ""
+    while column:
+        column, rest = divmod(column - 1, 26)
+        letters = chr(65 + rest) + letters
+    return letters
+
+
+def column_number(letters: str) -> int:
+    """A -> 1, AA -> 27."""
+    number = 0
+    for letter in letters:
+        number = number * 26 + ord(letter) - 64
+    return number
