@@ -400,12 +400,13 @@ def prepare_server(superuser_dsn: str) -> None:
             )
 
 
-def prepare_database(superuser_dsn: str, name: str, *, template: str = "template0") -> None:
-    """Create a database for our roles when it is missing, with the extensions only an administrator may create."""
+def create_database(superuser_dsn: str, name: str, *, template: str = "template0") -> None:
+    """Create a database when it is missing, open to our three roles and to nobody else."""
     with psycopg.connect(superuser_dsn, autocommit=True) as connection:
         if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone() is None:
             connection.execute(
-                sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} ENCODING 'UTF8'").format(
+                # Copying files instead of logging every page makes a clone in 30 ms instead of 130.
+                sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} ENCODING 'UTF8' STRATEGY file_copy").format(
                     sql.Identifier(name), sql.Identifier(OWNER), sql.Identifier(template)
                 )
             )
@@ -419,6 +420,11 @@ def prepare_database(superuser_dsn: str, name: str, *, template: str = "template
             "ALTER DATABASE {0} SET timezone = 'UTC'",
         ):
             connection.execute(sql.SQL(statement).format(database, *map(sql.Identifier, (OWNER, APP, BULK))))
+
+
+def prepare_database(superuser_dsn: str, name: str) -> None:
+    """Create the database when it is missing, with the extensions only an administrator may create."""
+    create_database(superuser_dsn, name)
     with psycopg.connect(_other_database(superuser_dsn, name), autocommit=True) as connection:
         for extension in EXTENSIONS:
             connection.execute(sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(extension)))
