@@ -18,7 +18,7 @@ def _codes(**codes: int) -> Mapping[str, int]:
     return MappingProxyType(codes)
 
 
-#: Bit of each standard symptom. Zero is the explicit answer 自觉正常; NULL means nobody asked.
+#: Bit of each standard symptom. Zero is the explicit answer 自觉正常.
 SYMPTOM_BITS: Final = _codes(normal=0, fever=1, dry_cough=2, fatigue=4, diarrhoea=8, cold=16, headache=32)
 
 PERSON_TYPES: Final = _codes(
@@ -87,6 +87,8 @@ def to_column(concept: Concept, answer: Any) -> Any:
         return sum(SYMPTOM_BITS[code] for code in answer)
     if codes is not None:
         return codes[answer]
+    if concept is Concept.REGION:
+        return int(answer)
     return answer
 
 
@@ -104,7 +106,7 @@ def from_column(concept: Concept, value: Any) -> Any:
     if isinstance(value, date):
         return value.isoformat()
     if concept is Concept.REGION:
-        return str(value).strip()
+        return f"{value:06d}"
     return value
 
 

@@ -172,6 +172,8 @@ def judge(compiled: Compiled, answers: Any, today: date) -> Verdict:
     typed, extra = _shelve(compiled, accepted)
     flags = _flags(compiled, typed)
     typed["unwell"], typed["fever"] = flags.unwell, flags.fever
+    # The column is never NULL; a form that does not ask has nothing to show.
+    typed["symptoms"] = typed["symptoms"] or 0
     return Verdict(tuple(problems), MappingProxyType(typed), MappingProxyType(extra), flags, tuple(discarded))
 
 
