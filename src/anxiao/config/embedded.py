@@ -126,6 +126,18 @@ class EmbeddedServer:
             self._lock.close()
             self._lock = None
 
+    def revive(self) -> None:
+        """Start again a server that ended while it was ours."""
+        self._clear_remains()
+        self._run_until_ready()
+
+    def empty(self) -> None:
+        """Throw the database away and make it anew, for a demo whose making was cut off."""
+        superuser = self.dsn(SUPERUSER, "postgres")
+        with psycopg.connect(superuser, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(DATABASE)))
+        prepare_database(superuser, DATABASE)
+
     def __enter__(self) -> Self:
         return self.start()
 
@@ -145,6 +157,11 @@ class EmbeddedServer:
         """The process id of the server while it runs, ours or joined."""
         postmaster = self._our_postmaster()
         return postmaster.pid if postmaster is not None else None
+
+    @property
+    def owned(self) -> bool:
+        """Whether this object started the server, and so may do with it as it likes."""
+        return self._process is not None
 
     @property
     def running(self) -> bool:

@@ -1,0 +1,250 @@
+"""The command line ``anxiao``: what an operator types, with errors in one sentence instead of tracebacks."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from anxiao.config.embedded import DatabaseUnavailable, EmbeddedServer
+from anxiao.config.environment import NotReady, role_urls, surroundings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from anxiao.config.doctor import Finding
+
+app = typer.Typer(
+    name="anxiao",
+    help="Anxiao (安校): daily reports and zero reports of every school of a province.",
+    epilog="Where DATABASE_URL is unset, a PostgreSQL of its own runs in the data directory.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Data = Annotated[
+    Path,
+    typer.Option(
+        "--data", envvar="ANXIAO_DATA", help="Data directory: embedded database, key, uploads.", metavar="DIR"
+    ),
+]
+DEFAULT_DATA = Path("var/data")
+
+
+class Kind(StrEnum):
+    """The two templates of the notice."""
+
+    STUDENT = "student"
+    STAFF = "staff"
+
+
+@app.command()
+def serve(
+    data: Data = DEFAULT_DATA,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.", min=0, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(help="Number of web processes.", min=1, max=64)] = 2,
+) -> None:
+    """Serve all doors until Ctrl-C; the embedded database is started before and stopped last."""
+    from anxiao.config import supervisor
+
+    supervisor.serve(host=host, port=port, workers=workers, data_dir=data)
+
+
+@app.command()
+def migrate(data: Data = DEFAULT_DATA) -> None:
+    """Bring the database to the form this version needs (as the owner of the tables)."""
+    with _django(data):
+        _migrate(verbosity=1)
+
+
+@app.command("import-directory")
+def import_directory(
+    file: Annotated[Path, typer.Argument(help="Workbook (.xlsx) or .csv in the form of the notice.", metavar="FILE")],
+    kind: Annotated[Kind, typer.Option(help="Which of the two templates it is.")],
+    school: Annotated[
+        str | None, typer.Option(help="Ten-digit code of the school, where the file alone does not settle it.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and judge, change nothing.")] = False,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Import a directory of students or staff; prints what is new, changed and rejected.
+
+    Ends with 1 when rows were rejected; the good rows are applied all the same.
+    """
+    if not file.is_file():
+        raise NotReady(f"There is no file {file}.")
+    with _django(data):
+        from anxiao.config import importing
+
+        result = importing.run(file, kind=kind.value, school_code=school, dry_run=dry_run)
+    for line in result.lines:
+        typer.echo(line)
+    raise typer.Exit(1 if result.rejected else 0)
+
+
+@app.command("demo-data")
+def demo_data(
+    people: Annotated[int, typer.Option(help="People in all, over three universities.", min=100)] = 3000,
+    days: Annotated[int, typer.Option(help="Days of history.", min=1, max=366)] = 14,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same province.")] = 1,
+    once: Annotated[bool, typer.Option("--once", help="Do nothing where the demo stands already.")] = False,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Fill an empty database with the demo province: invented people in real universities."""
+    done, begun = data / "demo.json", data / "demo.begun"
+    if once and done.exists():
+        return
+    with _django(data) as server:
+        if server is not None and begun.exists() and not done.exists():
+            # Cut off half way: only this command writes the mark, so nobody's work is thrown away.
+            typer.echo("The demo was left unfinished; it is made anew.")
+            _close_connections()
+            server.empty()
+        _migrate(verbosity=0)
+        if _has_people():
+            raise NotReady("The database holds people already; the demo is made only in an empty one.")
+        begun.touch()
+        from anxiao.config import demo
+
+        typer.echo(f"Creating the demo province: {people} people, {days} days (seed {seed}) ...")
+        demo.create_demo(people=people, days=days, seed=seed, data_dir=data)
+        done.write_text(json.dumps({"people": people, "days": days, "seed": seed}) + "\n", encoding="utf-8")
+        begun.unlink()
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Check versions, durability, pending migrations and the fence between schools; ends with 1 if any is wrong."""
+    if not os.environ.get("DATABASE_URL") and not (data / "pgdata" / "PG_VERSION").exists():
+        raise NotReady(f"There is no database in {data} yet; make one with: anxiao migrate --data {data}")
+    with _django(data):
+        from anxiao.config.doctor import examine
+
+        findings = examine(role_urls(), data_dir=data.absolute())
+    typer.echo(_as_json(findings) if as_json else _as_table(findings))
+    raise typer.Exit(0 if all(finding.good for finding in findings) else 1)
+
+
+@app.command()
+def housekeeping(data: Data = DEFAULT_DATA) -> None:
+    """Do once what `serve` does by itself all the time: fold counters, forget old sessions."""
+    with _django(data):
+        from anxiao.config.keeper import chores
+
+        for chore in chores():
+            chore.run()
+            typer.echo(f"{chore.name}: done")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point: expected failures are told, all others are faults of ours and keep their traceback."""
+    try:
+        app(args=None if arguments is None else list(arguments))
+    except (NotReady, DatabaseUnavailable) as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("Stopped.", code=130)
+    except Exception as error:
+        message = _expected(error)
+        if message is None:
+            raise
+        _fail(message)
+
+
+def _expected(error: Exception) -> str | None:
+    """The sentence for a failure that is nobody's fault in the code, or None."""
+    import psycopg
+
+    from anxiao.base.errors import NotYours, Refused
+
+    if isinstance(error, Refused):
+        return str(error)
+    if isinstance(error, NotYours):
+        return "That does not exist here."
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, psycopg.OperationalError):
+            return f"The database cannot be used: {str(cause).strip().splitlines()[-1]}"
+        if isinstance(cause, psycopg.errors.UndefinedTable):
+            return "The database is not prepared; run: anxiao migrate"
+        cause = cause.__cause__
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}."
+    return None
+
+
+def _fail(message: str, *, code: int = 1) -> None:
+    typer.echo(f"anxiao: {message}", err=True)
+    sys.exit(code)
+
+
+@contextmanager
+def _django(data: Path) -> Iterator[EmbeddedServer | None]:
+    """Database reachable and Django set up; connections are closed before the database is stopped."""
+    with surroundings(data) as server:
+        import django
+
+        django.setup()
+        try:
+            yield server
+        finally:
+            _close_connections()
+
+
+def _close_connections() -> None:
+    from django.db import connections
+
+    connections.close_all()
+
+
+def _migrate(*, verbosity: int) -> None:
+    from django.core.management import call_command
+
+    call_command("migrate", database="owner", verbosity=verbosity, interactive=False)
+
+
+def _has_people() -> bool:
+    from django.db import connections
+
+    with connections["bulk"].cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT 1 FROM person)")
+        row: Any = cursor.fetchone()
+        return bool(row[0])
+
+
+def _as_json(findings: list[Finding]) -> str:
+    rows = [{"group": f.group, "name": f.name, "value": f.value, "good": f.good, "advice": f.advice} for f in findings]
+    return json.dumps({"good": all(f.good for f in findings), "findings": rows}, ensure_ascii=False, indent=2)
+
+
+def _as_table(findings: list[Finding]) -> str:
+    width = max(len(finding.name) for finding in findings)
+    lines = []
+    group = ""
+    for finding in findings:
+        if finding.group != group:
+            group = finding.group
+            lines += ["", group]
+        mark = "ok   " if finding.good else "WRONG"
+        lines.append(f"  {mark}  {finding.name:<{width}}  {finding.value}")
+        if finding.advice:
+            lines.append(f"         {'':<{width}}  {finding.advice}")
+    wrong = sum(not finding.good for finding in findings)
+    lines += ["", "Everything is in order." if wrong == 0 else f"{wrong} of {len(findings)} checks found a fault."]
+    return "\n".join(lines).lstrip("\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""The housekeeper: one process beside the web workers that does what no visitor should have to wait for.
+
+Called as ``python -m anxiao.config.keeper LIFELINE`` (see ``worker``). Every chore is one command that is safe to run
+twice and safe to be cut off, so a restart at any moment is harmless.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+logger = logging.getLogger("anxiao.keeper")
+
+
+@dataclass(slots=True)
+class Chore:
+    """A command and the seconds between two of its runs."""
+
+    name: str
+    run: Callable[[], object]
+    every: float
+    due: float = 0.0
+
+
+def chores() -> list[Chore]:
+    """What is to be done and how often. Counters are folded often, so that boards add up few deltas."""
+    from django.core.management import call_command
+
+    from anxiao.statistics.commands import squash
+
+    return [
+        Chore("fold counters", squash, every=5),
+        Chore("forget old sessions", lambda: call_command("clearsessions", verbosity=0), every=6 * 3600),
+    ]
+
+
+def run_due(work: list[Chore], now: float) -> None:
+    """Run what is due. A chore that fails is logged and tried again at its next turn; the others go on."""
+    from django.db import close_old_connections
+
+    for chore in work:
+        if chore.due > now:
+            continue
+        close_old_connections()
+        try:
+            chore.run()
+        except Exception:
+            logger.exception("the chore %r failed", chore.name)
+        chore.due = now + chore.every
+
+
+def main() -> None:
+    import django
+
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    threading.Thread(target=_leave_with_supervisor, args=(int(sys.argv[1]), stop), daemon=True).start()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "anxiao.config.settings")
+    django.setup()
+    work = chores()
+    while not stop.wait(1.0):
+        run_due(work, time.monotonic())
+
+
+def _leave_with_supervisor(lifeline: int, stop: threading.Event) -> None:
+    while os.read(lifeline, 1):
+        pass
+    stop.set()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""``anxiao serve``: the database first, then the web workers; at the end the workers first, the database last."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from anxiao.config.embedded import EmbeddedServer
+from anxiao.config.environment import NotReady, role_urls, surroundings
+
+DRAIN_SECONDS = 30.0
+READY_SECONDS = 90.0
+# A worker that ends this soon after its start did not serve: it could not begin.
+STILLBORN_SECONDS = 10.0
+STILLBORN_LIMIT = 3
+
+
+@dataclass(slots=True)
+class Child:
+    """A process we keep alive."""
+
+    name: str
+    command: list[str]
+    fds: tuple[int, ...]
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    stillborn: int = 0
+
+
+@dataclass(slots=True)
+class Household:
+    """The web workers and the housekeeper, started together and ended together."""
+
+    children: list[Child] = field(default_factory=list)
+
+    def start(self, child: Child) -> None:
+        child.process = subprocess.Popen(
+            child.command,
+            stdin=subprocess.DEVNULL,
+            pass_fds=child.fds,
+            # Ctrl-C at the terminal goes to the supervisor alone, which then says goodbye in the right order.
+            start_new_session=True,
+        )
+        child.started = time.monotonic()
+
+    def mend(self) -> None:
+        """Start again whatever ended by itself; give up on what cannot even begin."""
+        for child in self.children:
+            if child.process is None or child.process.poll() is None:
+                continue
+            lived = time.monotonic() - child.started
+            child.stillborn = child.stillborn + 1 if lived < STILLBORN_SECONDS else 0
+            if child.stillborn >= STILLBORN_LIMIT:
+                raise NotReady(f"The {child.name} ends as soon as it is started; its complaint stands above.")
+            say(f"The {child.name} ended (code {child.process.returncode}) and is started again.")
+            self.start(child)
+
+    def stop(self, *, hurry: Callable[[], bool]) -> None:
+        """Ask all to finish what they are doing, then wait; a second Ctrl-C or the clock ends the waiting."""
+        for child in self.children:
+            if child.process is not None and child.process.poll() is None:
+                child.process.terminate()
+        end = time.monotonic() + DRAIN_SECONDS
+        while any(c.process is not None and c.process.poll() is None for c in self.children):
+            if time.monotonic() > end or hurry():
+                for child in self.children:
+                    if child.process is not None and child.process.poll() is None:
+                        child.process.kill()
+                        child.process.wait()
+                return
+            time.sleep(0.05)
+
+
+class Signals:
+    """Counts SIGINT and SIGTERM instead of being thrown out of the middle of something."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __enter__(self) -> Signals:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._heard)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def _heard(self, *_: object) -> None:
+        self.count += 1
+
+
+def serve(*, host: str, port: int, workers: int, data_dir: Path) -> None:
+    """Serve until asked to stop. Raises what ``cli`` explains when it cannot begin."""
+    with Signals() as signals, listening(host, port) as listener:
+        _allow_host(host)
+        with surroundings(data_dir, exclusive=True) as server:
+            _make_ready(server)
+            if signals.count == 0:
+                _run(listener, workers, server, signals, data_dir)
+
+
+def _make_ready(server: EmbeddedServer | None) -> None:
+    import django
+    from django.core.management import call_command
+    from django.db import connections
+
+    from anxiao.config import doctor
+
+    django.setup()
+    weak = [finding for finding in doctor.durability(role_urls()) if not finding.good]
+    if weak:
+        raise NotReady(
+            "The database may lose reports it has confirmed, so nothing is served: "
+            + "; ".join(f"{finding.name} is {finding.value}" for finding in weak)
+            + "."
+        )
+    pending = not doctor.migrations()[0].good
+    if pending and server is None:
+        raise NotReady("The database has pending migrations; run: anxiao migrate")
+    if pending:
+        say("Preparing the database ...")
+        call_command("migrate", database="owner", verbosity=0, interactive=False)
+    # The supervisor only watches from now on; its connections would count against the limit for nothing.
+    connections.close_all()
+
+
+def _run(
+    listener: socket.socket, workers: int, server: EmbeddedServer | None, signals: Signals, data_dir: Path
+) -> None:
+    ends, lifeline = os.pipe()
+    household = Household()
+    fd = listener.fileno()
+    for number in range(1, workers + 1):
+        command = [sys.executable, "-m", "anxiao.config.worker", str(fd), str(ends)]
+        household.children.append(Child(f"web worker {number}", command, (fd, ends)))
+    command = [sys.executable, "-m", "anxiao.config.keeper", str(ends)]
+    household.children.append(Child("housekeeper", command, (ends,)))
+    try:
+        for child in household.children:
+            household.start(child)
+        _wait_until_answered(listener, household, signals)
+        if signals.count == 0:
+            announce(listener, data_dir)
+        while signals.count == 0:
+            household.mend()
+            if server is not None and not server.running:
+                say("The database ended by itself and is started again.")
+                server.revive()
+            time.sleep(0.2)
+        say("Stopping: first the doors, then the database ...")
+    finally:
+        heard = signals.count
+        household.stop(hurry=lambda: signals.count > heard)
+        os.close(lifeline)
+        os.close(ends)
+    say("Stopped.")
+
+
+@contextlib.contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """The socket of all workers. Opened first, so that a port in use is told before a database is started."""
+    try:
+        family, _kind, _protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise NotReady(f"{host} is not an address of this machine: {error.strerror}.") from error
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+        except OSError as error:
+            raise NotReady(f"Port {port} on {host} cannot be opened: {error.strerror}.") from error
+        # The morning peak comes all at once: a short queue would turn phones away at the door.
+        listener.listen(2048)
+        yield listener
+
+
+def announce(listener: socket.socket, data_dir: Path) -> None:
+    """Where to look, and in a demo, as whom."""
+    base = _base_url(listener)
+    say("")
+    say(f"Anxiao 安校 is open: {base}/")
+    for door, meaning in (("/h5/", "phone 手机"), ("/console/", "PC 电脑"), ("/wall/", "wall screen 大屏")):
+        say(f"  {base + door:<40} {meaning}")
+    accounts = data_dir / "accounts.json"
+    if accounts.exists():
+        for line in account_lines(accounts):
+            say(line)
+    say("")
+    say("Ctrl-C stops it.")
+
+
+def account_lines(path: Path) -> list[str]:
+    """One line per account of the first school; the outsiders of the second are in the file."""
+    import json
+
+    accounts = json.loads(path.read_text(encoding="utf-8"))
+    shown = [account for account in accounts if not account["name"].startswith("demo2-")]
+    lines = ["", f"Demo accounts (all in {path}):"]
+    for account in shown:
+        where = account.get("node") or account.get("school") or ""
+        lines.append(f"  {account['name']:<18} {account['password']:<14} {account['role']:<14} {where}")
+    return lines
+
+
+def say(line: str) -> None:
+    """A line for the person at the terminal, at once even when the output is a pipe."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _base_url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not opened
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _wait_until_answered(listener: socket.socket, household: Household, signals: Signals) -> None:
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not opened
+    end = time.monotonic() + READY_SECONDS
+    while signals.count == 0 and time.monotonic() < end:
+        household.mend()
+        connection = http.client.HTTPConnection(host, port, timeout=2)
+        try:
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.1)
+        else:
+            return
+        finally:
+            connection.close()
+    if signals.count == 0:
+        raise NotReady("The application did not answer within a minute and a half.")
+
+
+def _allow_host(host: str) -> None:
+    """A host named at the command line is one that visitors will name too."""
+    names = os.environ.get("ANXIAO_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
+    bare = f"[{host}]" if ":" in host else host
+    if host not in ("0.0.0.0", "::") and bare not in names:  # noqa: S104 - compared, not opened
+        os.environ["ANXIAO_HOSTS"] = ",".join([*names, bare])
