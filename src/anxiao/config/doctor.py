@@ -25,8 +25,8 @@ SELECT c.relname AS name, c.relkind::text AS kind, c.relispartition AS partition
        coalesce(c.reloptions::text, '') AS options,
        (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid) AS policies,
        (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive
-           AND coalesce(pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid), '')
-               NOT LIKE '%anxiao.schools%') AS open_policies,
+           AND strpos(coalesce(pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid), ''),
+                      'anxiao.schools') = 0) AS open_policies,
        has_table_privilege(%(app)s, c.oid, 'SELECT, INSERT, UPDATE, DELETE') AS reachable
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
