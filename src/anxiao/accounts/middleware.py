@@ -1,0 +1,59 @@
+"""Every request gets its scope, and every view runs in one transaction that the database has fenced by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from anxiao.accounts.queries import scope_of
+from anxiao.base.clock import day_of, now
+from anxiao.base.errors import NotYours, Refused, StepUpNeeded
+from anxiao.base.scope import NOBODY
+from anxiao.base.tenancy import school_context
+
+View = Callable[..., HttpResponse]
+
+
+def sets_own_context(view: View) -> View:
+    """Mark a view that opens its school context itself (public pages which first learn the school from a form)."""
+    view.sets_own_context = True  # type: ignore[attr-defined]
+    return view
+
+
+class ScopeMiddleware:
+    """Builds ``request.scope`` and calls the view inside ``school_context``.
+
+    The view is called from ``process_view`` because the transaction must enclose exactly the view: the session and
+    the last-login time belong to transactions of their own, and an exception must roll back before it becomes a page.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user = request.user
+        request.scope = scope_of(user, day_of(now())) if user.is_authenticated else NOBODY  # type: ignore[attr-defined,arg-type]
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: View, args: Any, kwargs: Any) -> HttpResponse | None:
+        if getattr(view, "sets_own_context", False) or view.__module__.startswith(("allauth", "django")):
+            return None
+        try:
+            with school_context(request.scope.db_scope):  # type: ignore[attr-defined]
+                response = view(request, *args, **kwargs)
+                if hasattr(response, "render") and callable(response.render) and not response.is_rendered:
+                    response = response.render()
+                return response
+        except NotYours as absent:
+            raise Http404 from absent
+        except StepUpNeeded:
+            # next= leads back to the page with the form, not to the act itself: nothing is posted twice unseen
+            back = request.get_full_path() if request.method == "GET" else request.headers.get("Referer", "/")
+            return HttpResponseRedirect(f"{reverse('account_reauthenticate')}?{urlencode({'next': back})}")
+        except Refused as no:
+            return render(request, "ui/refused.html", {"message": no.message}, status=409)

@@ -1,0 +1,99 @@
+"""Accounts, the roles they hold, and the codes by which people take possession of theirs.
+
+Accounts and grants are read *before* a scope exists (they make the scope), so they carry no school and no row-level
+security; they hold no health data.  See ``docs/adr/0004-accounts-without-school.md``.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import ClassVar, Self
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models import Q
+
+from anxiao.base.permissions import Role
+from anxiao.directory.models import Organisation, Person, Place, School
+
+
+class UserManager(BaseUserManager["User"]):
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(username=username)
+
+
+class User(AbstractBaseUser):
+    """An account.  Belongs to a person of the directory, or to an officer above the schools.
+
+    ``pass_version`` is part of the phone's pass: raising it ends every pass of this account at once.
+    """
+
+    username = models.CharField(max_length=80, unique=True)
+    display_name = models.CharField(max_length=60)
+    person = models.OneToOneField(Person, models.PROTECT, null=True, related_name="account")
+    home_school = models.ForeignKey(School, models.PROTECT, null=True, related_name="+")
+    is_active = models.BooleanField(default=True)
+    is_demo = models.BooleanField(default=False)
+    pass_version = models.IntegerField(default=1)
+    date_joined = models.DateTimeField()
+
+    USERNAME_FIELD = "username"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+    objects = UserManager()
+
+    class Meta:
+        db_table = "account"
+
+    def __str__(self) -> str:
+        return self.username
+
+    def get_full_name(self) -> str:
+        return self.display_name
+
+
+class GrantQuerySet(models.QuerySet["Grant"]):
+    def valid_on(self, day: date) -> Self:
+        return self.filter(Q(valid_to__isnull=True) | Q(valid_to__gt=day), valid_from__lte=day)
+
+
+class Grant(models.Model):
+    """A role on a node of the tree (optionally narrowed to a place), from a day to a day."""
+
+    id = models.AutoField(primary_key=True)
+    user = models.ForeignKey(User, models.CASCADE, related_name="grants")
+    role = models.CharField(max_length=20, choices=[(r.value, r.value) for r in Role])
+    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="+")
+    place = models.ForeignKey(Place, models.PROTECT, null=True, related_name="+")
+    valid_from = models.DateField()
+    valid_to = models.DateField(null=True)
+    given_by = models.IntegerField(help_text="account; 0 = the house itself")
+    given_at = models.DateTimeField()
+
+    objects = GrantQuerySet.as_manager()
+
+    class Meta:
+        db_table = "account_grant"
+        indexes: ClassVar[list[models.Index]] = [models.Index("organisation", "role", name="grant_node")]
+
+
+class ActivationCode(models.Model):
+    """A one-time code printed on a class sheet.  Only its keyed hash is kept; printing again makes a new one."""
+
+    id = models.AutoField(primary_key=True)
+    school_id = models.IntegerField()
+    person = models.ForeignKey(Person, models.PROTECT, related_name="activation_codes")
+    code_hash = models.CharField(max_length=64)
+    made_by = models.IntegerField()
+    made_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    attempts = models.SmallIntegerField(default=0)
+    used_at = models.DateTimeField(null=True)
+    replaced_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "activation_code"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                "school_id", "person", condition=Q(used_at=None, replaced_at=None), name="activation_one_open"
+            ),
+        ]

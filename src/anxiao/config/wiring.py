@@ -1,0 +1,20 @@
+"""Who listens to which news.  Every event of the house stands here, also those nobody listens to yet."""
+
+from __future__ import annotations
+
+from anxiao.base import events
+from anxiao.directory.names import ROSTER_CHANGED
+from anxiao.questionnaires.names import VERSION_PUBLISHED
+from anxiao.reporting.commands.counting import recount_after_roster_change
+from anxiao.reporting.names import REPORT_ACCEPTED, SHEET_SUBMITTED
+
+WIRING: dict[str, list[events.Handler]] = {
+    ROSTER_CHANGED: [recount_after_roster_change],
+    REPORT_ACCEPTED: [],
+    SHEET_SUBMITTED: [],
+    VERSION_PUBLISHED: [],
+}
+
+
+def connect() -> None:
+    events.wire(WIRING)

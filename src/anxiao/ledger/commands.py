@@ -1,0 +1,71 @@
+"""Writing to the ledger.  Called by every command, inside its transaction: no row here, nothing there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from anxiao.base.scope import Scope
+from anxiao.ledger.names import Outcome
+from anxiao.ledger.rules import INSERT_ENTRIES
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One entry to be written.  ``facts`` never holds names, phone numbers or answers: only ids, counts and reasons."""
+
+    verb: str
+    object_type: str
+    object_id: object
+    school_id: int
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    outcome: Outcome = Outcome.DONE
+
+
+def record(
+    *,
+    by: Scope,
+    now: datetime,
+    verb: str,
+    object_type: str,
+    object_id: object,
+    school_id: int,
+    facts: Mapping[str, Any] | None = None,
+    outcome: Outcome = Outcome.DONE,
+    using: str = DEFAULT_DB_ALIAS,
+) -> None:
+    """Write one act.  ``school_id`` is 0 for acts above the schools."""
+    record_many(by=by, now=now, lines=[Line(verb, object_type, object_id, school_id, facts or {}, outcome)], using=using)
+
+
+def record_many(*, by: Scope, now: datetime, lines: Iterable[Line], using: str = DEFAULT_DB_ALIAS) -> int:
+    """Write many acts of one actor in one statement; returns how many.  Must run inside the act's transaction."""
+    entries = list(lines)
+    if not entries:
+        return 0
+    connection = connections[using]
+    if not connection.in_atomic_block:
+        raise RuntimeError("a ledger row belongs into the transaction of its act")
+    actor = by.username or "nobody"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            INSERT_ENTRIES,
+            {
+                "schools": [e.school_id for e in entries],
+                "ats": [now] * len(entries),
+                "actor_ids": [by.user_id] * len(entries),
+                "actors": [actor] * len(entries),
+                "verbs": [e.verb for e in entries],
+                "types": [e.object_type for e in entries],
+                "ids": [str(e.object_id) for e in entries],
+                "outcomes": [str(e.outcome) for e in entries],
+                "facts": [json.dumps(e.facts, cls=DjangoJSONEncoder, ensure_ascii=False) for e in entries],
+            },
+        )
+    return len(entries)

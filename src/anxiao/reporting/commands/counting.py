@@ -1,0 +1,42 @@
+"""Keeping the counters equal to the truth when the roster or the exemptions move."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS
+
+from anxiao.base.locks import school_roster_lock
+from anxiao.base.tenancy import school_context
+from anxiao.reporting.metrics import ALL_METRICS, TRUTH
+from anxiao.statistics import commands as counters
+
+FIRST_DAY = date(2020, 1, 1)
+"""No report and no membership is older than the notice that began this."""
+
+
+def recount(*, school_id: int, since: date = FIRST_DAY, using: str = DEFAULT_DB_ALIAS) -> int:
+    """Mend a school's counters from ``since`` on; returns how many were wrong.  The caller holds the roster lock."""
+    return counters.mend(
+        truth=TRUTH, params={}, school_id=school_id, metrics=ALL_METRICS, since=since, using=using
+    )
+
+
+def recount_after_roster_change(*, school_id: int, since: date, now: datetime, **_: Any) -> None:
+    """Listens to ``roster.changed``: memberships moved, so people, exemptions and reports count elsewhere."""
+    recount(school_id=school_id, since=since)
+
+
+def rebuild(*, school_id: int) -> int:
+    """Recount a whole school by itself, with the bypass role's lock on the roster; returns how many were wrong."""
+    with school_context(f"0,{school_id}"):
+        school_roster_lock(school_id)
+        return recount(school_id=school_id)
+
+
+def differences(*, school_id: int, since: date = FIRST_DAY) -> list[tuple[Any, ...]]:
+    """Counters of a school that differ from the truth; empty is the promise."""
+    return counters.differences(
+        truth=TRUTH, params={}, school_id=school_id, metrics=ALL_METRICS, since=since, using=DEFAULT_DB_ALIAS
+    )

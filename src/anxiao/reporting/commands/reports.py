@@ -1,0 +1,132 @@
+"""Taking a report in through Django's door: the plain form, a proxy's form, a correction."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from anxiao.base.errors import Invalid, Refused
+from anxiao.base.events import publish
+from anxiao.base.scope import Scope
+from anxiao.questionnaires.rules import Verdict, compile, explain, judge
+from anxiao.reporting.models import Round
+from anxiao.reporting.names import REPORT_ACCEPTED, Channel
+from anxiao.reporting.storage import Accepted, Draft, Result, Rows, Statement, accept
+
+
+def submit_report(
+    *,
+    by: Scope,
+    round: Round,
+    school_id: int,
+    person_id: int,
+    answers: Mapping[str, Any],
+    key: UUID,
+    now: datetime,
+    channel: Channel = Channel.FORM,
+    reason: str | None = None,
+) -> Accepted:
+    """Judge and keep one report.  Somebody else's hand (``by`` is not the person) makes it a proxy report.
+
+    Raises ``Invalid`` with one message a field, or ``Refused`` when the round does not take it.
+    """
+    proxy = by.person_id != person_id
+    verdict = _judged(round, answers, now)
+    draft = _draft(by, round, school_id, person_id, verdict, key, now)
+    return _settled(
+        replace(draft, channel=Channel.PROXY if proxy else channel, proxy=proxy, reason=reason), by=by
+    )
+
+
+def correct_report(
+    *,
+    by: Scope,
+    round: Round,
+    school_id: int,
+    person_id: int,
+    answers: Mapping[str, Any],
+    key: UUID,
+    reason: str,
+    now: datetime,
+) -> Accepted:
+    """Keep a later version with its reason and author; the first one stays visible."""
+    if not reason.strip():
+        raise Invalid({"reason": _("Please say why this is corrected.")})
+    verdict = _judged(round, answers, now)
+    draft = _draft(by, round, school_id, person_id, verdict, key, now)
+    channel = Channel.FORM if by.person_id == person_id else Channel.PROXY
+    return _settled(replace(draft, channel=channel, correction=True, reason=reason.strip()), by=by)
+
+
+def accept_drafts(drafts: Sequence[Draft]) -> list[Accepted]:
+    """Drive ``storage.accept`` with Django's connection, in a transaction (or savepoint) of its own."""
+    with transaction.atomic():
+        return drive(accept(drafts))
+
+
+def drive(story: Generator[Statement, Rows, list[Accepted]]) -> list[Accepted]:
+    """Run the statements of a story and send their rows back until it returns."""
+    with connection.cursor() as cursor:
+        try:
+            sql, params = next(story)
+            while True:
+                cursor.execute(sql, params)
+                rows: list[dict[str, Any]] = []
+                if cursor.description is not None:
+                    names = [column.name for column in cursor.description]
+                    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+                sql, params = story.send(rows)
+        except StopIteration as end:
+            result: list[Accepted] = end.value
+            return result
+
+
+def _judged(round: Round, answers: Mapping[str, Any], now: datetime) -> Verdict:
+    verdict = judge(compile(round.version.definition), answers, round.day)
+    if not verdict.ok:
+        raise Invalid({p.field: explain(p, _) for p in verdict.problems})
+    return verdict
+
+
+def _draft(
+    by: Scope, round: Round, school_id: int, person_id: int, verdict: Verdict, key: UUID, now: datetime
+) -> Draft:
+    return Draft(
+        school_id=school_id,
+        person_id=person_id,
+        day=round.day,
+        round_id=round.pk,
+        key=key,
+        typed=verdict.typed,
+        answers=verdict.extra,
+        form_version_id=round.version_id,
+        channel=Channel.FORM,
+        received_at=now,
+        by_user_id=by.user_id,
+        actor=by.username,
+    )
+
+
+def _settled(draft: Draft, *, by: Scope) -> Accepted:
+    (outcome,) = accept_drafts([draft])
+    if outcome.result is Result.ACCEPTED:
+        publish(REPORT_ACCEPTED, school_id=draft.school_id, person_id=draft.person_id, round_id=draft.round_id)
+    elif not outcome.stands:
+        raise Refused(REFUSALS[outcome.result](), code=outcome.result)
+    return outcome
+
+
+REFUSALS = {
+    Result.ALREADY: lambda: _("A report for today is already here. To change it, use “correct”."),
+    Result.NOT_EXPECTED: lambda: _("This person is not asked to report in this round."),
+    Result.NOT_OPEN: lambda: _("This round is not open yet."),
+    Result.CLOSED: lambda: _("This round has closed; a report can no longer be added."),
+    Result.NOTHING_TO_CORRECT: lambda: _("There is no report to correct."),
+    Result.KEY_REUSED: lambda: _("This form was sent before with other answers. Please reload the page."),
+}
