@@ -1,22 +1,27 @@
-"""Template tags of the frames and components. Load with `{% load ui %}`; the gallery at /ui shows each with its markup."""
+"""Template tags of the frames and components. They are built in: no `{% load %}` needed. /ui shows each with its markup."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from decimal import ROUND_FLOOR, Decimal
 from typing import Any
 
 from django import template
-from django.template.context import RequestContext
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.forms import BaseForm
+from django.template.base import FilterExpression, Parser, Token, TokenType
+from django.template.context import Context
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from anxiao.ui import menu
+from anxiao.ui.charts import Chart
 from anxiao.ui.icons import ICONS
 
 register = template.Library()
 
-_ROLES = {
+ROLES = {
     "operator": gettext_lazy("Platform operator"),
     "province_officer": gettext_lazy("Province officer"),
     "school_admin": gettext_lazy("School administrator"),
@@ -29,6 +34,40 @@ _ROLES = {
     "security": gettext_lazy("Security"),
     "logistics": gettext_lazy("Logistics"),
 }
+
+# state: (tone, icon, word). The icon's shape tells the states apart where colours cannot.
+STATES = {
+    "on_time": ("good", "check", gettext_lazy("On time")),
+    "good": ("good", "check", gettext_lazy("Fine")),
+    "late": ("late", "clock", gettext_lazy("Late")),
+    "missing": ("missing", "minus", gettext_lazy("Missing")),
+    "exempt": ("exempt", "ban", gettext_lazy("Exempt")),
+    "ill": ("ill", "thermometer", gettext_lazy("Unwell")),
+    "waiting": ("info", "clock", gettext_lazy("Waiting")),
+    "open": ("info", "pulse", gettext_lazy("Open")),
+    "closed": ("exempt", "lock", gettext_lazy("Closed")),
+    "submitted": ("good", "check", gettext_lazy("Submitted")),
+    "returned": ("missing", "undo", gettext_lazy("Returned")),
+    "corrected": ("info", "edit", gettext_lazy("Corrected")),
+    "proxy": ("info", "user", gettext_lazy("Filled in by somebody else")),
+    "new": ("info", "plus", gettext_lazy("New")),
+    "changed": ("late", "edit", gettext_lazy("Changed")),
+    "unchanged": ("exempt", "check", gettext_lazy("Unchanged")),
+    "rejected": ("missing", "cross", gettext_lazy("Rejected")),
+    "active": ("good", "check", gettext_lazy("Activated")),
+    "inactive": ("exempt", "minus", gettext_lazy("Not activated")),
+}
+TONE_ICONS = {
+    "good": "check-circle",
+    "late": "clock",
+    "missing": "alert",
+    "ill": "thermometer",
+    "exempt": "ban",
+    "info": "info",
+}
+
+
+# -- small things -----------------------------------------------------------------------------------------------------
 
 
 @register.simple_tag
@@ -52,32 +91,94 @@ def icon(name: str, label: str = "", css: str = "") -> SafeString:
 @register.filter
 def role_name(role: object) -> str:
     """The name of a role in the reader's language."""
-    return str(_ROLES.get(str(role), role))
+    return str(ROLES.get(str(role), role))
+
+
+@register.filter
+def figure(number: object) -> str:
+    """A number as people read it: 12,345; an unknown one is a dash, never a zero."""
+    if number is None or number == "":
+        return "–"
+    if isinstance(number, bool) or not isinstance(number, int | float | Decimal):
+        return str(number)
+    if isinstance(number, float) and number.is_integer():
+        number = int(number)
+    return f"{number:,}"
+
+
+@register.filter
+def percent(part: float | None, whole: float | None) -> str:
+    """Share in percent with one decimal, rounded down: 100% is written only when nobody is missing."""
+    if part is None or not whole:
+        return "–"
+    share = (Decimal(str(part)) * 100 / Decimal(str(whole))).quantize(Decimal("0.1"), rounding=ROUND_FLOOR)
+    return f"{share.normalize():f}%" if share == share.to_integral_value() else f"{share}%"
+
+
+@register.filter
+def mask(phone: str | None) -> str:
+    """A phone number with its middle hidden: 139****5678, +852-****5678."""
+    if not phone:
+        return "–"
+    head, _dash, number = phone.rpartition("-")
+    if len(number) <= 4:
+        hidden = "*" * len(number)
+    elif head and head != "+86":
+        hidden = "****" + number[-4:]
+    else:
+        hidden = number[:-8] + "****" + number[-4:]
+    return f"{head}-{hidden}" if head else hidden
+
+
+@register.simple_tag
+def state(name: str, label: str = "") -> SafeString:
+    """A state as tint, shape and word: `{% state "late" %}`."""
+    tone, sign, word = STATES[name]
+    return format_html('<span class="ax-state ax-state_{}">{}{}</span>', tone, icon(sign), label or word)
+
+
+@register.simple_tag
+def tick(yes: bool) -> SafeString:
+    """Yes or no in a table cell, by shape and for screen readers by word."""
+    return icon("check", _("Yes")) if yes else icon("minus", _("No"))
+
+
+@register.simple_tag
+def what(text: str) -> SafeString:
+    """The little "what is this?" beside a number or a heading; opens without script."""
+    if not text:
+        return SafeString("")
+    return format_html(
+        '<details class="ax-what ax-what_inline" data-pop><summary>{}</summary><p class="ax-what__text">{}</p></details>',
+        icon("help", _("What is this?")),
+        text,
+    )
+
+
+# -- frames -----------------------------------------------------------------------------------------------------------
 
 
 @register.inclusion_tag("ui/parts/menu.html", takes_context=True)
-def console_menu(context: RequestContext) -> dict[str, Any]:
+def console_menu(context: Context) -> dict[str, Any]:
     """The task list of the console for `request.scope`. A view may set `menu` to a key to mark it by hand."""
     request = context.get("request")
     if request is None:
         return {"entries": ()}
-    scope = getattr(request, "scope", None)
-    return {"entries": menu.entries(scope, request.path, str(context.get("menu", "")))}
+    return {"entries": menu.entries(getattr(request, "scope", None), request.path, str(context.get("menu", "")))}
 
 
 @register.inclusion_tag("ui/parts/tabbar.html", takes_context=True)
-def phone_tabs(context: RequestContext) -> dict[str, Any]:
+def phone_tabs(context: Context) -> dict[str, Any]:
     """The bar at the foot of the phone; shown only when there are at least two places to go."""
     request = context.get("request")
-    scope = getattr(request, "scope", None)
-    if request is None or not getattr(scope, "is_known", False):
+    if request is None or not getattr(getattr(request, "scope", None), "is_known", False):
         return {"entries": ()}
     entries = menu.phone_entries(request.path, str(context.get("tab", "")))
     return {"entries": entries if len(entries) > 1 else ()}
 
 
 @register.inclusion_tag("ui/parts/language.html", takes_context=True)
-def language_switch(context: RequestContext, css: str = "") -> dict[str, Any]:
+def language_switch(context: Context, css: str = "") -> dict[str, Any]:
     """One button to the other language; a POST, and it comes back to the same page."""
     request = context.get("request")
     if request is None:
@@ -95,5 +196,215 @@ def language_switch(context: RequestContext, css: str = "") -> dict[str, Any]:
 
 @register.simple_tag
 def crumbs_label() -> str:
-    """The name of the breadcrumb landmark (a constant, so that frames of all rooms say the same)."""
+    """The name of the breadcrumb landmark (one word for all rooms)."""
     return _("Place in the organisation")
+
+
+# -- numbers ----------------------------------------------------------------------------------------------------------
+
+
+@register.inclusion_tag("ui/parts/tile.html")
+def tile(
+    label: str,
+    number: object,
+    tone: str = "",
+    url: str = "",
+    what: str = "",
+    note: str = "",
+    unit: str = "",
+) -> dict[str, Any]:
+    """A big number that opens its rows. `what` is its definition. Put several into `<div class="ax-tiles">`."""
+    return {
+        "label": label,
+        "number": number,
+        "tone": tone,
+        "url": url,
+        "what": what,
+        "note": note,
+        "unit": unit,
+        "icon": TONE_ICONS.get(tone, ""),
+    }
+
+
+@register.inclusion_tag("ui/parts/progress.html")
+def progress(value: float, total: float, label: str = "", note: str = "", tone: str = "") -> dict[str, Any]:
+    """A bar with its counts in words; `note` is for the time left."""
+    return {"value": value, "total": total, "label": label, "note": note, "tone": tone}
+
+
+@register.inclusion_tag("ui/parts/share.html")
+def state_bar(
+    on_time: int = 0, late: int = 0, missing: int = 0, exempt: int = 0, legend: bool = True, thin: bool = False
+) -> dict[str, Any]:
+    """How the people of a node answered. In a table cell: `legend=False thin=True`."""
+    return _shares(
+        [
+            (_("On time"), on_time, "good"),
+            (_("Late"), late, "late"),
+            (_("Missing"), missing, "missing"),
+            (_("Exempt"), exempt, "exempt"),
+        ],
+        legend,
+        thin,
+    )
+
+
+@register.inclusion_tag("ui/parts/share.html")
+def share_bar(parts: Sequence[tuple[str, int, str]], legend: bool = True, thin: bool = False) -> dict[str, Any]:
+    """Any whole made up of (name, number, tone) parts."""
+    return _shares(parts, legend, thin)
+
+
+def _shares(parts: Iterable[tuple[str, int, str]], legend: bool, thin: bool) -> dict[str, Any]:
+    """Positions in percent. SVG attributes carry them, because the content policy forbids style attributes."""
+    known = [(name, max(0, int(number or 0)), tone) for name, number, tone in parts]
+    total = sum(number for _name, number, _tone in known)
+    segments = []
+    at = 0.0
+    for name, number, tone in known:
+        width = number * 100 / total if total else 0.0
+        segments.append({"name": name, "number": number, "tone": tone, "x": f"{at:.3f}", "width": f"{width:.3f}"})
+        at += width
+    words = _(", ").join(f"{s['name']} {s['number']}" for s in segments)
+    return {"segments": segments, "total": total, "legend": legend, "thin": thin, "words": words}
+
+
+# -- words and forms --------------------------------------------------------------------------------------------------
+
+
+@register.inclusion_tag("ui/parts/alert.html")
+def alert(text: str, tone: str = "info", title: str = "", link: str = "", link_text: str = "") -> dict[str, Any]:
+    """A message in the page. Tones: info, success, warning, error, ill."""
+    return {"text": text, "tone": tone, "title": title, "link": link, "link_text": link_text}
+
+
+@register.inclusion_tag("ui/parts/empty.html")
+def empty(
+    title: str, text: str = "", url: str = "", link_text: str = "", icon: str = "list", tone: str = ""
+) -> dict[str, Any]:
+    """Nothing to show: says why, and what to do next. `tone="good"` when nothing is good news."""
+    return {"title": title, "text": text, "url": url, "link_text": link_text, "icon": icon, "tone": tone}
+
+
+@register.inclusion_tag("ui/parts/errors.html")
+def form_errors(form: BaseForm | None) -> dict[str, Any]:
+    """The summary above a form: each error in words, linked to its field. Shows nothing when all is well."""
+    if form is None or not form.is_bound or form.is_valid():
+        return {"problems": ()}
+    problems = [("", "", str(error)) for error in form.non_field_errors()]
+    problems += [
+        (bound.id_for_label or bound.auto_id, str(bound.label), str(error)) for bound in form for error in bound.errors
+    ]
+    return {"problems": problems}
+
+
+@register.inclusion_tag("ui/parts/pager.html")
+def pager(previous: str = "", next: str = "", text: str = "") -> dict[str, Any]:
+    """Keyset paging: earlier and later rows, no page numbers. `previous` and `next` are addresses or empty."""
+    return {"previous": previous, "next": next, "text": text}
+
+
+@register.inclusion_tag("ui/parts/tabs.html")
+def tabs(items: Sequence[tuple[Any, ...]], current: str = "", label: str = "") -> dict[str, Any]:
+    """Tabs that are links: (key, label, url) or (key, label, url, count)."""
+    rows = [
+        {"label": item[1], "url": item[2], "count": item[3] if len(item) > 3 else None, "current": item[0] == current}
+        for item in items
+    ]
+    return {"items": rows, "label": label}
+
+
+@register.inclusion_tag("ui/parts/steps.html")
+def steps(labels: Sequence[str], now: int) -> dict[str, Any]:
+    """Where we are in a task of several pages; `now` counts from 1."""
+    return {
+        "steps": [
+            {"label": label, "number": i, "state": "done" if i < now else "now" if i == now else "next"}
+            for i, label in enumerate(labels, start=1)
+        ]
+    }
+
+
+@register.inclusion_tag("ui/parts/person.html")
+def person(name: str, more: str = "", url: str = "") -> dict[str, Any]:
+    """A person in a row or a list: name, and one line beneath (number, class)."""
+    return {"name": name, "more": more, "url": url}
+
+
+@register.inclusion_tag("ui/parts/phone.html", takes_context=True)
+def masked_phone(context: Context, phone: str, reveal_url: str = "", name: str = "") -> dict[str, Any]:
+    """A hidden phone number with the button that shows it. Pass the masked text, or the number to be masked here.
+
+    `reveal_url` takes a POST, writes the ledger, and answers with `ui/parts/phone_shown.html` (context: `phone`).
+    """
+    masked = phone if "*" in (phone or "") else mask(phone)
+    return {"masked": masked, "reveal_url": reveal_url, "name": name, "csrf_token": context.get("csrf_token")}
+
+
+@register.inclusion_tag("ui/parts/day_nav.html")
+def day_nav(day: Any, previous: str = "", next: str = "") -> dict[str, Any]:
+    """The day shown, with links to the day before and after."""
+    return {"day": day, "previous": previous, "next": next}
+
+
+# -- charts -----------------------------------------------------------------------------------------------------------
+
+
+@register.inclusion_tag("ui/parts/chart.html")
+def chart(chart: Chart, tall: bool = False) -> dict[str, Any]:
+    """A chart and, behind one click, its table. The page also needs `{% chart_scripts %}` in its `scripts` block."""
+    return {"chart": chart, "tall": tall, "data_id": f"{chart.key}-data", "plot_id": f"{chart.key}-plot"}
+
+
+@register.inclusion_tag("ui/parts/chart_scripts.html", takes_context=True)
+def chart_scripts(context: Context) -> dict[str, Any]:
+    """The two scripts that draw charts; only pages with a chart pay for them."""
+    return {"nonce": getattr(context.get("request"), "csp_nonce", "")}
+
+
+# -- the gallery's own tag --------------------------------------------------------------------------------------------
+
+
+class _Specimen(template.Node):
+    def __init__(self, title: FilterExpression, source: str) -> None:
+        self.title = title
+        self.source = source
+
+    def render(self, context: Context) -> SafeString:
+        assert context.template is not None
+        shown = context.template.engine.from_string(self.source).render(context)
+        return format_html(
+            '<section class="gallery-item"><h2>{}</h2><div class="gallery-item__live">{}</div>'
+            '<details class="ax-more"><summary>{}{}</summary><pre class="ax-code" tabindex="0">{}</pre></details></section>',
+            self.title.resolve(context),
+            mark_safe(shown),  # noqa: S308 - rendered by the engine one line above, with its escaping
+            _("Markup"),
+            icon("chevron-down"),
+            self.source.strip("\n"),
+        )
+
+
+@register.tag
+def specimen(parser: Parser, token: Token) -> _Specimen:
+    """Show a piece of template and its source, so that the gallery can never disagree with itself."""
+    title = parser.compile_filter(token.split_contents()[1])
+    pieces = []
+    while parser.tokens:
+        part = parser.next_token()
+        if part.token_type == TokenType.BLOCK and part.contents == "endspecimen":
+            return _Specimen(title, "".join(pieces))
+        marks = {
+            TokenType.BLOCK: ("{% ", " %}"),
+            TokenType.VAR: ("{{ ", " }}"),
+            TokenType.COMMENT: ("{# ", " #}"),
+        }.get(part.token_type, ("", ""))
+        pieces.append(marks[0] + part.contents + marks[1])
+    raise template.TemplateSyntaxError("specimen without endspecimen")
+
+
+@register.simple_tag
+def icon_names() -> SafeString:
+    """All icons with their names (for the gallery)."""
+    return format_html_join(
+        "", "<li>{}<code>{}</code></li>", ((icon(name), name) for name in sorted(ICONS))
+    )
