@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+from itertools import pairwise
 from typing import BinaryIO
 
 from anxiao.base.tables.model import Limits, TableProblem, UnreadableTable
@@ -57,7 +58,7 @@ def open_checked(file: BinaryIO, size: int, limits: Limits) -> zipfile.ZipFile:
     if inflated > limits.inflated_bytes:
         raise UnreadableTable(TableProblem.BOMB)
     spans.sort()
-    for (_start, end), (following, _following_end) in zip(spans, spans[1:], strict=False):
+    for (_start, end), (following, _following_end) in pairwise(spans):
         if following < end:
             # Overlapping parts: one compressed block counted many times.
             raise UnreadableTable(TableProblem.BOMB)

@@ -34,7 +34,8 @@ def describe(problem: TableProblem, params: Mapping[str, object]) -> str:
             )
         case TableProblem.BOMB:
             return _(
-                "The file unpacks to far more than a roster needs, so it was not opened. Copy the rows into a fresh template."
+                "The file unpacks to far more than a roster needs, so it was not opened."
+                " Copy the rows into a fresh template."
             )
         case TableProblem.DAMAGED:
             return _("The workbook is damaged and cannot be read. Open it, save it again and send that.")

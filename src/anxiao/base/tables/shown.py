@@ -87,7 +87,8 @@ def shown_date(stored: str, *, since_1904: bool) -> str:
     """A serial day number as an ISO date, with the time when there is one."""
     try:
         serial = float(stored)
-        base = datetime(1904, 1, 1) if since_1904 else datetime(1899, 12, 30)
+        # A spreadsheet knows no time zones: these are days on a wall, not moments.
+        base = datetime(1904, 1, 1) if since_1904 else datetime(1899, 12, 30)  # noqa: DTZ001
         moment = base + timedelta(days=serial)
     except (ValueError, OverflowError):
         return stored

@@ -262,7 +262,7 @@ def read(file: BinaryIO, size: int, limits: Limits, emit: Emit) -> None:
 
 
 def _read(archive: zipfile.ZipFile, limits: Limits, emit: Emit) -> None:
-    roots = {kind: path for kind, path in _relations(archive, "").values()}
+    roots = dict(_relations(archive, "").values())
     book = roots.get("officeDocument", "xl/workbook.xml")
     if book not in archive.NameToInfo:
         # Some other zip: a document, an archive of files.

@@ -91,8 +91,12 @@ _SENTENCES: Mapping[FaultKind, str] = {
     FaultKind.SCHOOL_OTHER: gettext_noop(
         "This is not your school. Here only “%(school)s” is accepted; rows of other schools are never imported."
     ),
-    FaultKind.COLLEGE_CHARACTERS: gettext_noop("“%(character)s” cannot be part of the name of a college or department."),
-    FaultKind.COLLEGE_IS_SCHOOL: gettext_noop("The college has the name of the school. Write the college or department."),
+    FaultKind.COLLEGE_CHARACTERS: gettext_noop(
+        "“%(character)s” cannot be part of the name of a college or department."
+    ),
+    FaultKind.COLLEGE_IS_SCHOOL: gettext_noop(
+        "The college has the name of the school. Write the college or department."
+    ),
     FaultKind.CLASS_CHARACTERS: gettext_noop("“%(character)s” cannot be part of the name of a class."),
     FaultKind.NUMBER_CHARACTERS: gettext_noop(
         "“%(character)s” cannot be part of a number. Letters, digits and hyphens are accepted."
@@ -159,7 +163,9 @@ _SENTENCES: Mapping[FaultKind, str] = {
     FaultKind.COUNSELLOR_ZEROS_LOST: gettext_noop(
         "No member of staff has this number, but %(known)s exists. Leading zeros seem to be lost."
     ),
-    FaultKind.COUNSELLOR_IS_STUDENT: gettext_noop("This is the number of a student. A counsellor is a member of staff."),
+    FaultKind.COUNSELLOR_IS_STUDENT: gettext_noop(
+        "This is the number of a student. A counsellor is a member of staff."
+    ),
     FaultKind.COUNSELLOR_NAME_DIFFERS: gettext_noop("In the staff list the number %(number)s belongs to %(known)s."),
     FaultKind.CLASS_TWO_COUNSELLORS: gettext_noop(
         "Class %(class)s has more than one counsellor in this file: %(counsellors)s. A class has one."
@@ -168,7 +174,9 @@ _SENTENCES: Mapping[FaultKind, str] = {
 
 _NOTE_SENTENCES: Mapping[NoteKind, str] = {
     NoteKind.NORMALISED: gettext_noop("Read as “%(after)s”."),
-    NoteKind.COUNSELLOR_PHONE_DIFFERS: gettext_noop("The staff list has another phone number for the counsellor; that one stays."),
+    NoteKind.COUNSELLOR_PHONE_DIFFERS: gettext_noop(
+        "The staff list has another phone number for the counsellor; that one stays."
+    ),
 }
 
 

@@ -275,7 +275,9 @@ def _explain(column: Field, audience: Audience) -> str:
         case Field.SCHOOL:
             return _("The full name of your own school, the same in every row.")
         case Field.COLLEGE:
-            return _("The college or department. A name that does not exist yet is created; you see it before it happens.")
+            return _(
+                "The college or department. A name that does not exist yet is created; you see it before it happens."
+            )
         case Field.NUMBER:
             return _("Unique in the whole school. Leading zeros count: keep the cells formatted as text.")
         case Field.NAME:
@@ -283,11 +285,20 @@ def _explain(column: Field, audience: Audience) -> str:
         case Field.SEX:
             return _("男 or 女.")
         case Field.PHONE | Field.COUNSELLOR_PHONE:
-            return _("A mobile number. A mainland number stands alone; any other carries its country code, such as +852-91234567.")
+            return _(
+                "A mobile number. A mainland number stands alone; any other carries its country code,"
+                " such as +852-91234567."
+            )
         case Field.CATEGORY if audience is Audience.STAFF:
-            return _("One of the list. Guards, cleaners and other people who work on the site count as 内地教职工. New categories are added in the console, never here; then download this template again.")
+            return _(
+                "One of the list. Guards, cleaners and other people who work on the site count as 内地教职工."
+                " New categories are added in the console, never here; then download this template again."
+            )
         case Field.CATEGORY:
-            return _("One of the list. New categories are added in the console, never here; then download this template again.")
+            return _(
+                "One of the list."
+                " New categories are added in the console, never here; then download this template again."
+            )
         case Field.GRADE:
             return _("The year of admission, such as 18级.")
         case Field.CLASS:

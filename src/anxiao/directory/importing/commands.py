@@ -1,0 +1,413 @@
+"""Staging, applying and discarding an import. Applying is one transaction: all of it or nothing."""
+
+# ruff: noqa: S608 - statements are put together from constants of this folder; values travel as parameters
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.db import connection, transaction
+from django.utils.translation import gettext as _
+
+from anxiao.base.clock import day_of
+from anxiao.base.errors import NotYours, Refused
+from anxiao.base.events import publish
+from anxiao.base.locks import school_roster_lock
+from anxiao.base.scope import Scope
+from anxiao.base.tables import UnreadableTable, Workbook, read_workbook
+from anxiao.directory.importing import plan
+from anxiao.directory.importing.access import check_may_import
+from anxiao.directory.importing.judging import JudgedRow, Judgement, judge
+from anxiao.directory.importing.report import say_finding
+from anxiao.directory.importing.sheets import BLOCKING
+from anxiao.directory.models import DirectoryImport, Organisation, School
+from anxiao.directory.names import ROSTER_CHANGED, Audience, ImportState, RowVerdict
+from anxiao.ledger.commands import Line, record, record_many
+
+# A row id per staged row keeps the file's order; arrays make it one statement whatever the number of rows.
+_STAGE = """
+INSERT INTO import_row (school_id, source_id, sheet, row, verdict, raw, "values", changes, faults)
+SELECT %(school)s, %(source)s, u.sheet, u.number, u.verdict, u.raw, u.accepted, '{}', u.faults
+FROM unnest(%(sheets)s::text[], %(numbers)s::int[], %(verdicts)s::text[], %(raw)s::jsonb[], %(accepted)s::jsonb[],
+            %(faults)s::jsonb[]) WITH ORDINALITY AS u(sheet, number, verdict, raw, accepted, faults, position)
+ORDER BY u.position
+ON CONFLICT DO NOTHING
+RETURNING id
+"""
+
+_ADD_UNITS = """
+INSERT INTO organisation (id, school_id, kind, parent_id, path, name, code, grade, created_at)
+SELECT n.id, %(school)s, n.kind, %(node)s, (%(path)s || '.' || n.id)::ltree, n.name, '', '', %(now)s
+FROM (SELECT nextval(pg_get_serial_sequence('organisation', 'id')) AS id, u.kind, u.name
+      FROM unnest(%(kinds)s::text[], %(names)s::text[]) AS u(kind, name)) n
+ON CONFLICT DO NOTHING
+RETURNING id
+"""
+
+_ADD_CLASSES = f"""
+WITH {plan.STAGED}, {plan.COLLEGES}, {plan.TARGETS},
+wanted AS (SELECT DISTINCT college, grade, class FROM targets WHERE organisation_id IS NULL),
+fresh AS MATERIALIZED (
+    SELECT nextval(pg_get_serial_sequence('organisation', 'id')) AS id, w.* FROM wanted w
+)
+INSERT INTO organisation (id, school_id, kind, parent_id, path, name, code, grade, created_at)
+SELECT f.id, %(school)s, 'class', g.id, (g.path::text || '.' || f.id)::ltree, f.class, '', f.grade, %(now)s
+FROM fresh f JOIN colleges g ON g.name = f.college
+ON CONFLICT DO NOTHING
+RETURNING id
+"""
+
+_WRITE_PEOPLE = f"""
+WITH {plan.STAGED}
+INSERT INTO person (school_id, number, name, sex, phone, audience, category_id, created_at, changed_at)
+SELECT %(school)s, s.number, s.name, s.sex, s.phone, %(audience)s, k.id, %(now)s, %(now)s
+FROM staged s
+JOIN category k ON k.school_id = %(school)s AND k.audience = %(audience)s AND k.name = s.category
+ORDER BY s.id
+ON CONFLICT (school_id, number) DO UPDATE
+SET name = excluded.name, sex = excluded.sex, phone = excluded.phone, category_id = excluded.category_id,
+    changed_at = excluded.changed_at
+WHERE (person.name, person.sex, person.phone, person.category_id)
+      IS DISTINCT FROM (excluded.name, excluded.sex, excluded.phone, excluded.category_id)
+RETURNING id
+"""
+
+_MOVES = f"""
+WITH {plan.STAGED}, {plan.COLLEGES}, {plan.TARGETS}, {plan.CURRENT}
+SELECT p.id, t.organisation_id, m.id, m.organisation_id, m.valid_from,
+       coalesce(m.valid_to, (SELECT min(later.valid_from) FROM membership later
+                             WHERE later.school_id = %(school)s AND later.person_id = p.id
+                               AND later.superseded_at IS NULL AND later.valid_from > %(today)s))
+FROM targets t
+JOIN person p ON p.school_id = %(school)s AND p.number = t.number
+LEFT JOIN current_membership m ON m.person_id = p.id
+WHERE m.organisation_id IS DISTINCT FROM t.organisation_id
+ORDER BY p.id
+"""
+"""Who belongs elsewhere from today on. A planned end, or a later membership already known, still holds."""
+
+_SUPERSEDE = """
+UPDATE membership SET superseded_at = %(now)s
+WHERE school_id = %(school)s AND id = ANY(%(ids)s) AND superseded_at IS NULL
+RETURNING id
+"""
+
+_ADD_MEMBERSHIPS = """
+INSERT INTO membership (school_id, person_id, organisation_id, valid_from, valid_to, known_from)
+SELECT %(school)s, u.person, u.organisation, u.valid_from, u.valid_to, %(now)s
+FROM unnest(%(people)s::int[], %(organisations)s::int[], %(froms)s::date[], %(tos)s::date[])
+     AS u(person, organisation, valid_from, valid_to)
+ORDER BY u.person, u.valid_from
+RETURNING id
+"""
+
+_COUNSELLORS = f"""
+WITH {plan.STAGED}, {plan.COLLEGES}, {plan.TARGETS},
+wanted AS (SELECT DISTINCT organisation_id, counsellor FROM targets)
+SELECT w.organisation_id, p.id, cc.id, cc.valid_from,
+       coalesce(cc.valid_to, (SELECT min(later.valid_from) FROM class_counsellor later
+                              WHERE later.school_id = %(school)s AND later.organisation_id = w.organisation_id
+                                AND later.valid_from > %(today)s))
+FROM wanted w
+JOIN person p ON p.school_id = %(school)s AND p.number = w.counsellor
+LEFT JOIN class_counsellor cc ON cc.school_id = %(school)s AND cc.organisation_id = w.organisation_id
+     AND cc.valid_from <= %(today)s AND (cc.valid_to IS NULL OR cc.valid_to > %(today)s)
+WHERE cc.person_id IS DISTINCT FROM p.id
+ORDER BY w.organisation_id
+"""
+
+
+def preview_import(
+    *, by: Scope, school: School, kind: Audience, file: BinaryIO | bytes | Path, filename: str, now: datetime
+) -> DirectoryImport:
+    """Read, judge and compare a file, and keep the outcome for somebody to decide. Nothing in the directory changes.
+
+    The file itself is not kept, only its rows. Refused when it cannot be read or holds no sheet of the kind.
+    """
+    check_may_import(by, school)
+    try:
+        book = read_workbook(file)
+    except UnreadableTable as refused:
+        raise Refused(refused.message, code=refused.problem.value) from refused
+    today = day_of(now)
+    judgement = judge(book, plan.facts_for(by, school, kind, today))
+    _check_readable(judgement)
+    with transaction.atomic():
+        import_ = DirectoryImport.objects.create(
+            school_id=school.pk,
+            audience=kind,
+            filename=Path(filename).name[:200],
+            file_digest=_digest(book),
+            state=ImportState.PREVIEWED,
+            created_by=by.user_id,
+            created_at=now,
+        )
+        _stage(import_, judgement.rows)
+        params = plan.parameters(import_, today)
+        _execute(plan.CLASSIFY, params)
+        made: dict[str, int] = {}
+        for creation in plan.creations(by, import_, today):
+            made[creation.kind] = made.get(creation.kind, 0) + 1
+        import_.counts = {
+            **plan.verdict_counts(import_),
+            "makes": made,
+            "absent": plan.rows_of(plan.ABSENT, params)[0][0],
+            "findings": [finding.as_json() for finding in judgement.findings],
+        }
+        import_.save(update_fields=["counts"])
+        record(
+            by=by,
+            now=now,
+            verb="import.previewed",
+            object_type="directory_import",
+            object_id=import_.pk,
+            school_id=school.pk,
+            facts={"audience": int(kind), "digest": import_.file_digest, **_numbers_of(import_)},
+        )
+    return import_
+
+
+def apply_import(*, by: Scope, import_: DirectoryImport, now: datetime) -> DirectoryImport:
+    """Write the accepted rows of a preview into the directory, in one transaction.
+
+    Two imports of one school wait for each other. The comparison with the roster is made again under the lock; when
+    the ground of an accepted row has moved since the preview, everything is refused and nothing is written.
+    """
+    with transaction.atomic():
+        school_roster_lock(import_.school_id)
+        import_ = (
+            DirectoryImport.objects.select_for_update().filter(pk=import_.pk, school_id=import_.school_id).first()
+        ) or _absent()
+        school = School.objects.get(pk=import_.school_id)
+        node = check_may_import(by, school)
+        if import_.state != ImportState.PREVIEWED:
+            raise Refused(_("This import has already been decided. Nothing was changed."), code="decided")
+        today = day_of(now)
+        params = {**plan.parameters(import_, today), "now": now}
+        stale = plan.rows_of(plan.STALE, params)[0][0]
+        if stale:
+            raise Refused(
+                _(
+                    "The directory has changed since this preview, and %(rows)s rows no longer fit. Nothing was"
+                    " changed. Upload the file again."
+                )
+                % {"rows": stale},
+                code="stale",
+            )
+        _execute(plan.CLASSIFY, params)
+        made = _add_organisations(import_, node, params)
+        _execute(_WRITE_PEOPLE, params)
+        moved = _move(params)
+        made["counsellor"] = _link_counsellors(params) if params["student"] else 0
+        counts = plan.verdict_counts(import_)
+        _write_entries(by, import_, now)
+        import_.state = ImportState.APPLIED
+        import_.decided_at = now
+        import_.counts = {**import_.counts, **counts, "makes": made, "moved": moved}
+        import_.save(update_fields=["state", "decided_at", "counts"])
+        record(
+            by=by,
+            now=now,
+            verb="import.applied",
+            object_type="directory_import",
+            object_id=import_.pk,
+            school_id=school.pk,
+            facts={"audience": int(import_.audience), "makes": made, **_numbers_of(import_)},
+        )
+        if counts[RowVerdict.NEW] or counts[RowVerdict.CHANGED] or made["counsellor"]:
+            publish(ROSTER_CHANGED, school_id=school.pk, since=today, now=now)
+    return import_
+
+
+def discard_import(*, by: Scope, import_: DirectoryImport, now: datetime) -> DirectoryImport:
+    """Decide against a preview. The directory stays as it is."""
+    with transaction.atomic():
+        import_ = (
+            DirectoryImport.objects.select_for_update().filter(pk=import_.pk, school_id=import_.school_id).first()
+        ) or _absent()
+        check_may_import(by, School.objects.get(pk=import_.school_id))
+        if import_.state != ImportState.PREVIEWED:
+            raise Refused(_("This import has already been decided. Nothing was changed."), code="decided")
+        import_.state = ImportState.DISCARDED
+        import_.decided_at = now
+        import_.save(update_fields=["state", "decided_at"])
+        record(
+            by=by,
+            now=now,
+            verb="import.discarded",
+            object_type="directory_import",
+            object_id=import_.pk,
+            school_id=import_.school_id,
+        )
+    return import_
+
+
+def _absent() -> DirectoryImport:
+    raise NotYours
+
+
+def _execute(statement: str, params: dict[str, Any]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+
+
+def _keys(statement: str, params: dict[str, Any]) -> list[int]:
+    return [key for (key,) in plan.rows_of(statement, params)]
+
+
+def _numbers_of(import_: DirectoryImport) -> dict[str, int]:
+    return {verdict.value: import_.counts[verdict.value] for verdict in RowVerdict}
+
+
+def _digest(book: Workbook) -> str:
+    """A fingerprint of what the file says, whichever program saved it."""
+    digest = hashlib.sha256()
+    for sheet in book.sheets:
+        digest.update(repr((sheet.name, sheet.hidden)).encode("utf-8", "surrogatepass"))
+        for row in sheet.rows:
+            cells = [(cell.column, cell.text, cell.kind.value) for cell in row.cells.values()]
+            digest.update(repr((row.number, cells)).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _check_readable(judgement: Judgement) -> None:
+    if judgement.rows:
+        return
+    blocking = [finding for finding in judgement.findings if finding.problem in BLOCKING]
+    words = [say_finding(finding.as_json()) for finding in blocking] or [_("The file has no row with a person.")]
+    raise Refused(" ".join(words), code="no_rows")
+
+
+def _stored(value: object) -> str:
+    """JSON that PostgreSQL accepts: it has no NUL and no half surrogate pair."""
+    text = json.dumps(value, ensure_ascii=False).replace("\\u0000", "\\ufffd")
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _stage(import_: DirectoryImport, rows: Sequence[JudgedRow]) -> None:
+    accepted = []
+    for row in rows:
+        values: dict[str, Any] = dict(row.values)
+        if row.notes:
+            values["notes"] = [note.as_json() for note in row.notes]
+        accepted.append(_stored(values))
+    _execute(
+        _STAGE,
+        {
+            "school": import_.school_id,
+            "source": import_.pk,
+            "sheets": [row.sheet.replace("\x00", "")[:100] for row in rows],
+            "numbers": [row.row for row in rows],
+            "verdicts": [(RowVerdict.REJECTED if row.rejected else RowVerdict.NEW).value for row in rows],
+            "raw": [_stored(row.raw) for row in rows],
+            "accepted": accepted,
+            "faults": [_stored([fault.as_json() for fault in row.faults]) for row in rows],
+        },
+    )
+
+
+def _add_organisations(import_: DirectoryImport, node: Organisation, params: dict[str, Any]) -> dict[str, int]:
+    audience = Audience(import_.audience)
+    names = [name for (name,) in plan.rows_of(plan.NEW_COLLEGES, params)]
+    kinds = [plan.kind_of_unit(name, audience).value for name in names]
+    if names:
+        _keys(_ADD_UNITS, {**params, "node": node.pk, "path": node.path, "kinds": kinds, "names": names})
+    made = {kind: kinds.count(kind) for kind in ("college", "department")}
+    made["class"] = len(_keys(_ADD_CLASSES, params)) if params["student"] else 0
+    return made
+
+
+def _move(params: dict[str, Any]) -> int:
+    """Begin and end memberships. What was known before stays, as superseded: old figures can be recomputed."""
+    today: date = params["today"]
+    ended: list[int] = []
+    people: list[int] = []
+    organisations: list[int] = []
+    froms: list[date] = []
+    tos: list[date | None] = []
+    for person, target, old, old_organisation, since, until in plan.rows_of(_MOVES, params):
+        if old is not None:
+            ended.append(old)
+            if since < today:
+                people.append(person)
+                organisations.append(old_organisation)
+                froms.append(since)
+                tos.append(today)
+        people.append(person)
+        organisations.append(target)
+        froms.append(today)
+        tos.append(until)
+    # Superseded first: no moment may have two valid memberships, and the constraint looks at every statement.
+    if ended:
+        _keys(_SUPERSEDE, {**params, "ids": ended})
+    if people:
+        _keys(
+            _ADD_MEMBERSHIPS,
+            {**params, "people": people, "organisations": organisations, "froms": froms, "tos": tos},
+        )
+    return len(ended)
+
+
+def _link_counsellors(params: dict[str, Any]) -> int:
+    today: date = params["today"]
+    found = plan.rows_of(_COUNSELLORS, params)
+    replaced = [(link, person) for _node, person, link, since, _until in found if link is not None and since >= today]
+    ended = [link for _node, _person, link, since, _until in found if link is not None and since < today]
+    added = [(node, person, until) for node, person, link, since, until in found if link is None or since < today]
+    with connection.cursor() as cursor:
+        if replaced:
+            cursor.execute(
+                "UPDATE class_counsellor c SET person_id = u.person"
+                " FROM unnest(%s::int[], %s::int[]) AS u(id, person) WHERE c.school_id = %s AND c.id = u.id",
+                [[link for link, _person in replaced], [person for _link, person in replaced], params["school"]],
+            )
+        if ended:
+            cursor.execute(
+                "UPDATE class_counsellor SET valid_to = %s WHERE school_id = %s AND id = ANY(%s)",
+                [today, params["school"], ended],
+            )
+        if added:
+            cursor.execute(
+                "INSERT INTO class_counsellor (school_id, organisation_id, person_id, valid_from, valid_to)"
+                " SELECT %s, u.node, u.person, %s, u.until"
+                " FROM unnest(%s::int[], %s::int[], %s::date[]) AS u(node, person, until) ORDER BY u.node",
+                [
+                    params["school"],
+                    today,
+                    [node for node, _person, _until in added],
+                    [person for _node, person, _until in added],
+                    [until for _node, _person, until in added],
+                ],
+            )
+    return len(found)
+
+
+def _write_entries(by: Scope, import_: DirectoryImport, now: datetime) -> None:
+    """One ledger row per person created or changed: ids and names of fields, never values."""
+    found = plan.rows_of(
+        """
+        SELECT p.id, r.verdict,
+               coalesce((SELECT array_agg(key ORDER BY key) FROM jsonb_object_keys(r.changes) AS key), '{}')
+        FROM import_row r
+        JOIN person p ON p.school_id = r.school_id AND p.number = r."values" ->> 'number'
+        WHERE r.school_id = %(school)s AND r.source_id = %(source)s AND r.verdict IN ('new', 'changed')
+        ORDER BY p.id
+        """,
+        {"school": import_.school_id, "source": import_.pk},
+    )
+    lines = [
+        Line(
+            "person.created" if verdict == RowVerdict.NEW else "person.changed",
+            "person",
+            person,
+            import_.school_id,
+            {"import": import_.pk, **({"fields": fields} if fields else {})},
+        )
+        for person, verdict, fields in found
+    ]
+    record_many(by=by, now=now, lines=lines)
