@@ -8,7 +8,7 @@ import sys
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -216,12 +216,9 @@ def _migrate(*, verbosity: int) -> None:
 
 
 def _has_people() -> bool:
-    from django.db import connections
+    from anxiao.directory.models import Person
 
-    with connections["bulk"].cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT 1 FROM person)")
-        row: Any = cursor.fetchone()
-        return bool(row[0])
+    return Person.objects.using("bulk").exists()
 
 
 def _as_json(findings: list[Finding]) -> str:
