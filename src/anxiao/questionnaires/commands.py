@@ -44,19 +44,26 @@ def publish_version(
             code="definition",
         ) from error
     with transaction.atomic(using=using):
-        questionnaire = _locked(questionnaire_code, form.title, using)
+        questionnaire, _made = Questionnaire.objects.using(using).get_or_create(
+            code=questionnaire_code, defaults={"title": form.title["zh"], "title_en": form.title["en"]}
+        )
         latest = (
             QuestionnaireVersion.objects.using(using).filter(questionnaire=questionnaire).order_by("-number").first()
         )
         if latest is not None and latest.etag == form.digest:
             return latest
-        version = QuestionnaireVersion.objects.using(using).create(
-            questionnaire=questionnaire,
-            number=1 if latest is None else latest.number + 1,
-            definition=definition,
-            etag=form.digest,
-            published_at=now,
-        )
+        try:
+            with transaction.atomic(using=using):
+                version = QuestionnaireVersion.objects.using(using).create(
+                    questionnaire=questionnaire,
+                    number=1 if latest is None else latest.number + 1,
+                    definition=definition,
+                    etag=form.digest,
+                    published_at=now,
+                )
+        except IntegrityError:
+            # Two people published at once; the constraint let one through, and the other should see what it was.
+            raise Refused(_("Somebody published a new version at the same moment. Please look at it first.")) from None
         record(
             by=by,
             now=now,
@@ -84,17 +91,3 @@ def ensure_provincial_daily(*, now: datetime, using: str = "bulk") -> Questionna
             now=now,
             using=using,
         )
-
-
-def _locked(code: str, title: Mapping[str, str], using: str) -> Questionnaire:
-    """The questionnaire, locked: two people who publish at once get two numbers, one after the other."""
-    found = Questionnaire.objects.using(using)
-    try:
-        with transaction.atomic(using=using):
-            found.get_or_create(code=code, defaults={"title": title["zh"], "title_en": title["en"]})
-    except IntegrityError:  # pragma: no cover - another session made it between our look and our insert
-        pass
-    questionnaire = found.select_for_update().get(code=code)
-    questionnaire.title, questionnaire.title_en = title["zh"], title["en"]
-    questionnaire.save(using=using, update_fields=["title", "title_en"])
-    return questionnaire

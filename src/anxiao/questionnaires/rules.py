@@ -45,6 +45,7 @@ __all__ = [
     "compile",
     "conditions_beside",
     "explain",
+    "flags_of",
     "judge",
     "stable_labels",
     "summary",
@@ -170,7 +171,7 @@ def judge(compiled: Compiled, answers: Any, today: date) -> Verdict:
             problems.append(_problem(question.key, wrong.code, **wrong.params))
     problems += _strangers(compiled, answers)
     typed, extra = _shelve(compiled, accepted)
-    flags = _flags(compiled, typed)
+    flags = flags_of(compiled, typed)
     typed["unwell"], typed["fever"] = flags.unwell, flags.fever
     # The column is never NULL; a form that does not ask has nothing to show.
     typed["symptoms"] = typed["symptoms"] or 0
@@ -432,7 +433,8 @@ def _shelve(compiled: Compiled, accepted: Mapping[str, Any]) -> tuple[dict[str, 
     return typed, extra
 
 
-def _flags(compiled: Compiled, typed: Mapping[str, Any]) -> Flags:
+def flags_of(compiled: Compiled, typed: Mapping[str, Any]) -> Flags:
+    """What somebody must look at, from the typed columns of a report, fresh or stored."""
     symptoms = typed["symptoms"] or 0
     temperature = typed["temperature_tenths"]
     fever = bool(symptoms & SYMPTOM_BITS["fever"]) or (temperature is not None and temperature >= compiled.fever_at)

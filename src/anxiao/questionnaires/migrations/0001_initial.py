@@ -5,39 +5,48 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Questionnaire',
+            name="Questionnaire",
             fields=[
-                ('id', models.AutoField(primary_key=True, serialize=False)),
-                ('code', models.CharField(max_length=40, unique=True)),
-                ('title', models.CharField(max_length=100)),
-                ('title_en', models.CharField(blank=True, max_length=100)),
+                ("id", models.AutoField(primary_key=True, serialize=False)),
+                ("code", models.CharField(max_length=40, unique=True)),
+                ("title", models.CharField(max_length=100)),
+                ("title_en", models.CharField(blank=True, max_length=100)),
             ],
             options={
-                'db_table': 'questionnaire',
+                "db_table": "questionnaire",
             },
         ),
         migrations.CreateModel(
-            name='QuestionnaireVersion',
+            name="QuestionnaireVersion",
             fields=[
-                ('id', models.AutoField(primary_key=True, serialize=False)),
-                ('number', models.IntegerField()),
-                ('definition', models.JSONField()),
-                ('etag', models.CharField(max_length=64)),
-                ('published_at', models.DateTimeField()),
-                ('questionnaire', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='questionnaires.questionnaire')),
+                ("id", models.AutoField(primary_key=True, serialize=False)),
+                ("number", models.IntegerField()),
+                ("definition", models.JSONField()),
+                ("etag", models.CharField(max_length=64)),
+                ("published_at", models.DateTimeField()),
+                (
+                    "questionnaire",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="versions",
+                        to="questionnaires.questionnaire",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'questionnaire_version',
-                'ordering': ['questionnaire', 'number'],
-                'constraints': [models.UniqueConstraint(models.F('questionnaire'), models.F('number'), name='questionnaire_one_number')],
+                "db_table": "questionnaire_version",
+                "ordering": ["questionnaire", "number"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        models.F("questionnaire"), models.F("number"), name="questionnaire_one_number"
+                    )
+                ],
             },
         ),
     ]
