@@ -41,7 +41,9 @@ def record(
     using: str = DEFAULT_DB_ALIAS,
 ) -> None:
     """Write one act.  ``school_id`` is 0 for acts above the schools."""
-    record_many(by=by, now=now, lines=[Line(verb, object_type, object_id, school_id, facts or {}, outcome)], using=using)
+    record_many(
+        by=by, now=now, lines=[Line(verb, object_type, object_id, school_id, facts or {}, outcome)], using=using
+    )
 
 
 def record_many(*, by: Scope, now: datetime, lines: Iterable[Line], using: str = DEFAULT_DB_ALIAS) -> int:

@@ -93,7 +93,7 @@ class Report(models.Model):
     received_at = models.DateTimeField()
     captured_at = models.DateTimeField(null=True, help_text="the phone's own time, for reports made offline")
     key = models.UUIDField(help_text="the sender's idempotency key")
-    reason = models.TextField(null=True, help_text="corrections and proxy reports")  # noqa: DJ001
+    reason = models.TextField(null=True, help_text="corrections and proxy reports")
     answers = models.JSONField(null=True)
 
     class Meta:

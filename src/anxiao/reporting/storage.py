@@ -172,6 +172,7 @@ def accept(drafts: Sequence[Draft]) -> Generator[Statement, Rows, list[Accepted]
 
     rows: list[dict[str, Any]] = []
     writers: dict[tuple[int, int, int], Draft] = {}
+    writing: set[int] = set()
     outcomes: dict[int, Accepted] = {}
     for i, draft in enumerate(drafts):
         who = (draft.school_id, draft.person_id, draft.round_id)
@@ -183,10 +184,11 @@ def accept(drafts: Sequence[Draft]) -> Generator[Statement, Rows, list[Accepted]
             continue
         rows.append(_row(draft, facts[who], standing.get(who, ())))
         writers[who] = draft
+        writing.add(i)
 
     written: set[tuple[int, int, int]] = set()
     if rows:
-        for who, draft in writers.items():
+        for draft in writers.values():
             if draft.correction:
                 yield RETIRE, _where(draft)
         written = {_person(r) for r in (yield INSERT_REPORTS, _columns(rows))}
@@ -202,7 +204,7 @@ def accept(drafts: Sequence[Draft]) -> Generator[Statement, Rows, list[Accepted]
         if i in outcomes:
             continue
         who = _who(draft)
-        if who in written and writers[who] is draft:
+        if who in written and i in writing:
             outcomes[i] = Accepted(Result.ACCEPTED, receipt_of(by_person[who]), by_person[who])
         else:
             outcomes[i] = _second(draft, (by_person[who],) if who in written else standing[who])
@@ -286,7 +288,9 @@ def _count(
 
 def _enter(done: Rows, writers: Mapping[tuple[int, int, int], Draft]) -> Generator[Statement, Rows, None]:
     drafts = [writers[_person(row)] for row in done]
-    verbs = ["report.corrected" if d.correction else "report.proxied" if d.proxy else "report.submitted" for d in drafts]
+    verbs = [
+        "report.corrected" if d.correction else "report.proxied" if d.proxy else "report.submitted" for d in drafts
+    ]
     yield (
         INSERT_ENTRIES,
         {
@@ -294,13 +298,19 @@ def _enter(done: Rows, writers: Mapping[tuple[int, int, int], Draft]) -> Generat
             "ats": [row["received_at"] for row in done],
             "actor_ids": [d.by_user_id for d in drafts],
             "actors": [d.actor for d in drafts],
-            "verbs": verbs,
+            "verbs": [_verb(d) for d in drafts],
             "types": ["report"] * len(done),
             "ids": [f"{r['day']}/{r['round_id']}/{r['person_id']}/{r['version']}" for r in done],
             "outcomes": ["done"] * len(done),
             "facts": [json.dumps({"digest": receipt_of(row).digest}) for row in done],
         },
     )
+
+
+def _verb(draft: Draft) -> str:
+    if draft.correction:
+        return "report.corrected"
+    return "report.proxied" if draft.proxy else "report.submitted"
 
 
 def _columns(rows: Rows) -> dict[str, list[Any]]:

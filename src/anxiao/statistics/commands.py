@@ -105,5 +105,3 @@ def differences(
             DIFFERENCE_SQL.format(truth=truth), {**params, "school_id": school_id, "metrics": metrics, "since": since}
         )
         return cursor.fetchall()
-
-

@@ -48,7 +48,9 @@ HAVING sum(c.n) <> 0
 """
 
 
-def numbers(scope: Scope, *, nodes: Iterable[int], series: int, day: date) -> dict[int, dict[tuple[int, int, int], int]]:
+def numbers(
+    scope: Scope, *, nodes: Iterable[int], series: int, day: date
+) -> dict[int, dict[tuple[int, int, int], int]]:
     """Numbers of several nodes (each within one school) on one day.
 
     Counts of ``series`` are those of ``day``; counts of series 0 (the roster) are running sums up to and including

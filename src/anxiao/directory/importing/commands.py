@@ -1,6 +1,6 @@
 """Staging, applying and discarding an import. Applying is one transaction: all of it or nothing."""
 
-# ruff: noqa: S608 - statements are put together from constants of this folder; values travel as parameters
+
 
 from __future__ import annotations
 
@@ -130,10 +130,22 @@ def preview_import(
     The file itself is not kept, only its rows. Refused when it cannot be read or holds no sheet of the kind.
     """
     check_may_import(by, school)
+    return preview_book(by=by, school=school, kind=kind, book=open_book(file), filename=filename, now=now)
+
+
+def open_book(file: BinaryIO | bytes | Path) -> Workbook:
+    """Read a file in the cage; `Refused` with a sentence when it cannot be read."""
     try:
-        book = read_workbook(file)
+        return read_workbook(file)
     except UnreadableTable as refused:
         raise Refused(refused.message, code=refused.problem.value) from refused
+
+
+def preview_book(
+    *, by: Scope, school: School, kind: Audience, book: Workbook, filename: str, now: datetime
+) -> DirectoryImport:
+    """`preview_import` for a file that has been read already."""
+    check_may_import(by, school)
     today = day_of(now)
     judgement = judge(book, plan.facts_for(by, school, kind, today))
     _check_readable(judgement)

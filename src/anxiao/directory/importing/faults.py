@@ -136,8 +136,8 @@ _SENTENCES: Mapping[FaultKind, str] = {
     FaultKind.PHONE_SHORT: gettext_noop("Too short: %(digits)s digits. A mainland mobile number has 11."),
     FaultKind.PHONE_LONG: gettext_noop("Too long: %(digits)s digits. A mainland mobile number has 11."),
     FaultKind.PHONE_LOCAL: gettext_noop(
-        "%(digits)s digits: a landline, or a number from elsewhere without its country code. Write a mobile number, from"
-        " outside the mainland such as +852-91234567."
+        "%(digits)s digits: a landline, or a number from elsewhere without its country code. Write a mobile number,"
+        " from outside the mainland such as +852-91234567."
     ),
     FaultKind.PHONE_LANDLINE: gettext_noop("This is a landline. A mobile number is needed."),
     FaultKind.PHONE_NOT_ASSIGNED: gettext_noop("No operator has mobile numbers that begin like this."),

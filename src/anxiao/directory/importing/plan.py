@@ -4,7 +4,7 @@ The comparison is one statement over the staged rows. It runs at the preview, an
 because the directory may have moved in between.
 """
 
-# ruff: noqa: S608 - statements are put together from constants of this folder; values travel as parameters
+
 
 from __future__ import annotations
 

@@ -18,9 +18,7 @@ FIRST_DAY = date(2020, 1, 1)
 
 def recount(*, school_id: int, since: date = FIRST_DAY, using: str = DEFAULT_DB_ALIAS) -> int:
     """Mend a school's counters from ``since`` on; returns how many were wrong.  The caller holds the roster lock."""
-    return counters.mend(
-        truth=TRUTH, params={}, school_id=school_id, metrics=ALL_METRICS, since=since, using=using
-    )
+    return counters.mend(truth=TRUTH, params={}, school_id=school_id, metrics=ALL_METRICS, since=since, using=using)
 
 
 def recount_after_roster_change(*, school_id: int, since: date, now: datetime, **_: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -18,6 +19,9 @@ from anxiao.questionnaires.rules import Verdict, compile, explain, judge
 from anxiao.reporting.models import Round
 from anxiao.reporting.names import REPORT_ACCEPTED, Channel
 from anxiao.reporting.storage import Accepted, Draft, Result, Rows, Statement, accept
+
+JSONB = 3802
+"""Type number of jsonb in PostgreSQL's catalogue."""
 
 
 def submit_report(
@@ -39,9 +43,7 @@ def submit_report(
     proxy = by.person_id != person_id
     verdict = _judged(round, answers, now)
     draft = _draft(by, round, school_id, person_id, verdict, key, now)
-    return _settled(
-        replace(draft, channel=Channel.PROXY if proxy else channel, proxy=proxy, reason=reason), by=by
-    )
+    return _settled(replace(draft, channel=Channel.PROXY if proxy else channel, proxy=proxy, reason=reason), by=by)
 
 
 def correct_report(
@@ -79,12 +81,19 @@ def drive(story: Generator[Statement, Rows, list[Accepted]]) -> list[Accepted]:
                 cursor.execute(sql, params)
                 rows: list[dict[str, Any]] = []
                 if cursor.description is not None:
-                    names = [column.name for column in cursor.description]
-                    rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+                    rows = [_row(cursor.description, values) for values in cursor.fetchall()]
                 sql, params = story.send(rows)
         except StopIteration as end:
             result: list[Accepted] = end.value
             return result
+
+
+def _row(description: Sequence[Any], values: Sequence[Any]) -> dict[str, Any]:
+    # Django hands jsonb over as text; the story compares answers
+    return {
+        column.name: json.loads(value) if column.type_code == JSONB and isinstance(value, str) else value
+        for column, value in zip(description, values, strict=True)
+    }
 
 
 def _judged(round: Round, answers: Mapping[str, Any], now: datetime) -> Verdict:

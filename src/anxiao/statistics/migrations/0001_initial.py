@@ -4,49 +4,73 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Tally',
+            name="Tally",
             fields=[
-                ('school_id', models.IntegerField()),
-                ('node_id', models.IntegerField(help_text='organisation; in tally_delta always the node that holds the person')),
-                ('day', models.DateField()),
-                ('series', models.IntegerField(help_text='campaign; 0 = the roster itself')),
-                ('audience', models.SmallIntegerField()),
-                ('metric', models.SmallIntegerField()),
-                ('slot', models.SmallIntegerField(help_text='hour of the day, or 0')),
-                ('n', models.IntegerField()),
-                ('pk', models.CompositePrimaryKey('school_id', 'node_id', 'day', 'series', 'audience', 'metric', 'slot', blank=True, editable=False, primary_key=True, serialize=False)),
+                ("school_id", models.IntegerField()),
+                (
+                    "node_id",
+                    models.IntegerField(help_text="organisation; in tally_delta always the node that holds the person"),
+                ),
+                ("day", models.DateField()),
+                ("series", models.IntegerField(help_text="campaign; 0 = the roster itself")),
+                ("audience", models.SmallIntegerField()),
+                ("metric", models.SmallIntegerField()),
+                ("slot", models.SmallIntegerField(help_text="hour of the day, or 0")),
+                ("n", models.IntegerField()),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "school_id",
+                        "node_id",
+                        "day",
+                        "series",
+                        "audience",
+                        "metric",
+                        "slot",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
             ],
             options={
-                'db_table': 'tally',
-                'managed': False,
+                "db_table": "tally",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='TallyDelta',
+            name="TallyDelta",
             fields=[
-                ('school_id', models.IntegerField()),
-                ('node_id', models.IntegerField(help_text='organisation; in tally_delta always the node that holds the person')),
-                ('day', models.DateField()),
-                ('series', models.IntegerField(help_text='campaign; 0 = the roster itself')),
-                ('audience', models.SmallIntegerField()),
-                ('metric', models.SmallIntegerField()),
-                ('slot', models.SmallIntegerField(help_text='hour of the day, or 0')),
-                ('n', models.IntegerField()),
-                ('pk', models.CompositePrimaryKey('school_id', 'id', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('id', models.BigIntegerField(editable=False)),
+                ("school_id", models.IntegerField()),
+                (
+                    "node_id",
+                    models.IntegerField(help_text="organisation; in tally_delta always the node that holds the person"),
+                ),
+                ("day", models.DateField()),
+                ("series", models.IntegerField(help_text="campaign; 0 = the roster itself")),
+                ("audience", models.SmallIntegerField()),
+                ("metric", models.SmallIntegerField()),
+                ("slot", models.SmallIntegerField(help_text="hour of the day, or 0")),
+                ("n", models.IntegerField()),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "school_id", "id", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("id", models.BigIntegerField(editable=False)),
             ],
             options={
-                'db_table': 'tally_delta',
-                'ordering': ['id'],
-                'managed': False,
+                "db_table": "tally_delta",
+                "ordering": ["id"],
+                "managed": False,
             },
         ),
     ]

@@ -1,0 +1,46 @@
+"""Objects of the directory come only through here.  Absent and not yours answer alike."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from anxiao.base.errors import NotYours
+from anxiao.base.permissions import Permission
+from anxiao.base.scope import Scope
+from anxiao.directory.models import Membership, Organisation, Person, Residence
+
+
+def get_organisation(
+    scope: Scope, organisation_id: int, permission: Permission = Permission.BOARD_VIEW
+) -> Organisation:
+    """The node, when the caller holds ``permission`` on it."""
+    node = Organisation.objects.filter(pk=organisation_id).select_related("parent").first()
+    if node is None or not scope.may(permission, node.path):
+        raise NotYours
+    return node
+
+
+def get_person(scope: Scope, person_id: int, day: date, permission: Permission = Permission.PEOPLE_VIEW) -> Person:
+    """The person, when the node (or the dormitory) that holds them on ``day`` lies in the caller's reach.
+
+    One's own record is always one's own.
+    """
+    person = Person.objects.filter(pk=person_id).select_related("category").first()
+    if person is None:
+        raise NotYours
+    if scope.person_id == person.pk and permission is Permission.PEOPLE_VIEW:
+        return person
+    if not may_reach(scope, person, day, permission):
+        raise NotYours
+    return person
+
+
+def may_reach(scope: Scope, person: Person, day: date, permission: Permission) -> bool:
+    """Whether the caller holds ``permission`` over a person, by class or by dormitory."""
+    membership = Membership.objects.valid_on(day).filter(person=person).select_related("organisation").first()
+    if membership is not None and scope.may(permission, membership.organisation.path):
+        return True
+    places = scope.place_paths_for(permission)
+    if not places:
+        return False
+    return Residence.objects.filter(person=person, valid_to=None, place__path__under=places).exists()
