@@ -265,8 +265,14 @@ def _shares(parts: Iterable[tuple[str, int, str]], legend: bool, thin: bool) -> 
         width = number * 100 / total if total else 0.0
         segments.append({"name": name, "number": number, "tone": tone, "x": f"{at:.3f}", "width": f"{width:.3f}"})
         at += width
-    words = _(", ").join(f"{s['name']} {s['number']}" for s in segments)
+    words = ", ".join(f"{s['name']} {s['number']}" for s in segments)
     return {"segments": segments, "total": total, "legend": legend, "thin": thin, "words": words}
+
+
+@register.inclusion_tag("ui/parts/stats.html")
+def stats(items: Sequence[tuple[Any, ...]]) -> dict[str, Any]:
+    """A row of figures: (name, number) or (name, number, unit)."""
+    return {"stats": [(item[0], item[1], item[2] if len(item) > 2 else "") for item in items]}
 
 
 # -- words and forms --------------------------------------------------------------------------------------------------
@@ -345,6 +351,71 @@ def masked_phone(context: Context, phone: str, reveal_url: str = "", name: str =
 def day_nav(day: Any, previous: str = "", next: str = "") -> dict[str, Any]:
     """The day shown, with links to the day before and after."""
     return {"day": day, "previous": previous, "next": next}
+
+
+@register.inclusion_tag("ui/parts/confirm.html", takes_context=True)
+def confirm(
+    context: Context,
+    title: str,
+    action: str,
+    submit: str,
+    lead: str = "",
+    effects: Sequence[str] = (),
+    danger: bool = False,
+    cancel_url: str = "",
+    dialog: str = "",
+    fields: Sequence[tuple[str, object]] = (),
+) -> dict[str, Any]:
+    """Says what will happen to how many people, and asks; a POST to `action` with the hidden `fields`.
+
+    With `dialog="some-id"` it is a dialog that `<button data-dialog="some-id">` opens.
+    """
+    return {
+        "title": title,
+        "action": action,
+        "submit": submit,
+        "lead": lead,
+        "effects": effects,
+        "danger": danger,
+        "cancel_url": cancel_url,
+        "dialog": dialog,
+        "fields": fields,
+        "csrf_token": context.get("csrf_token"),
+    }
+
+
+@register.inclusion_tag("ui/parts/receipt.html")
+def receipt(rows: Sequence[tuple[str, object]], phone: bool = False) -> dict[str, Any]:
+    """What a reporter keeps: (name, value) pairs; `phone=True` in the phone's frame."""
+    return {"rows": rows, "css": "h5-receipt" if phone else "ax-receipt"}
+
+
+@register.inclusion_tag("ui/parts/job.html", takes_context=True)
+def job(
+    context: Context,
+    id: str,
+    done: int,
+    total: int,
+    label: str,
+    note: str = "",
+    poll_url: str = "",
+    cancel_url: str = "",
+) -> dict[str, Any]:
+    """Long work: counts, time left, a way to stop it.
+
+    `poll_url` answers with this same tag (same `id`) while the work runs, then without `poll_url` or by a redirect to
+    the page of results, which the browser follows.
+    """
+    return {
+        "id": id,
+        "done": done,
+        "total": total,
+        "label": label,
+        "note": note,
+        "poll_url": poll_url,
+        "cancel_url": cancel_url,
+        "csrf_token": context.get("csrf_token"),
+    }
 
 
 # -- charts -----------------------------------------------------------------------------------------------------------
