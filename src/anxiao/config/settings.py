@@ -62,6 +62,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django.contrib.postgres",
     "django.contrib.humanize",
+    "django.forms",  # TemplatesSetting finds the widgets here; ours in ui/templates come first
     "allauth",
     "allauth.account",
     "allauth.mfa",
