@@ -1,7 +1,7 @@
 """The fence in the database: every transaction says first which schools it may see.
 
-``anxiao_scope(text)`` (made by ``base`` migration helpers) executes ``SET LOCAL anxiao.schools``; policies on every table
-with a school compare against it.  It must be the first statement of the *outermost* transaction: a narrower scope
+``anxiao_scope(text)`` (see ``base/schema.py``) executes ``SET LOCAL anxiao.schools``; policies on every table with a
+school compare against it.  It must be the first statement of the *outermost* transaction: a narrower scope
 set inside a savepoint can be lost, and a session setting would leak to the next request.
 """
 

@@ -131,8 +131,15 @@ def transfer(*, by: Scope, now: datetime, person: Person, to: Organisation, on: 
         else:
             current.valid_to = on
             current.save(update_fields=["valid_to"])
+    # a move planned for later still happens: this one lasts until then
+    later = Membership.objects.filter(person=person, superseded_at=None, valid_from__gt=on).order_by("valid_from")
     membership = Membership.objects.create(
-        school_id=person.school_id, person=person, organisation=to, valid_from=on, known_from=now
+        school_id=person.school_id,
+        person=person,
+        organisation=to,
+        valid_from=on,
+        valid_to=later.values_list("valid_from", flat=True).first(),
+        known_from=now,
     )
     record(
         by=by,
