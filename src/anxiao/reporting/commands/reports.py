@@ -15,7 +15,8 @@ from django.utils.translation import gettext as _
 from anxiao.base.errors import Invalid, Refused
 from anxiao.base.events import publish
 from anxiao.base.scope import Scope
-from anxiao.questionnaires.rules import Verdict, compile, explain, judge
+from anxiao.questionnaires.queries import compiled
+from anxiao.questionnaires.rules import Verdict, explain, judge
 from anxiao.reporting.models import Round
 from anxiao.reporting.names import REPORT_ACCEPTED, Channel
 from anxiao.reporting.storage import Accepted, Draft, Result, Rows, Statement, accept
@@ -97,7 +98,7 @@ def _row(description: Sequence[Any], values: Sequence[Any]) -> dict[str, Any]:
 
 
 def _judged(round: Round, answers: Mapping[str, Any], now: datetime) -> Verdict:
-    verdict = judge(compile(round.version.definition), answers, round.day)
+    verdict = judge(compiled(round.version), answers, round.day)
     if not verdict.ok:
         raise Invalid({p.field: explain(p, _) for p in verdict.problems})
     return verdict
