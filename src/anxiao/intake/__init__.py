@@ -1,0 +1,1 @@
+"""The small door for the morning peak: imports only ``base`` and pure rules, never a model."""

@@ -1,0 +1,69 @@
+"""What this door reads. Every statement names the school and reaches reports by their whole key."""
+
+from __future__ import annotations
+
+SCOPE = "SELECT anxiao_scope(%(scope)s)"
+
+HOLDER = """
+SELECT u.id AS user_id, u.username, u.pass_version, u.is_active, p.id AS person_id, p.name, p.audience, p.school_id
+FROM account u JOIN person p ON p.school_id = %(school)s AND p.id = u.person_id
+WHERE u.id = %(user)s
+"""
+"""The account behind a pass, in the transaction that uses it: a withdrawn pass ends here."""
+
+_ROUND = """
+SELECT r.id, r.day, r.opens_at, r.deadline_at, r.closes_at, r.version_id, v.etag, c.questionnaire_id, c.title,
+       c.title_en
+FROM round r
+JOIN campaign c ON c.id = r.campaign_id
+JOIN organisation top ON top.id = c.organisation_id
+JOIN questionnaire_version v ON v.id = r.version_id
+JOIN membership m ON m.school_id = %(school)s AND m.person_id = %(person)s AND m.superseded_at IS NULL
+    AND m.valid_from <= r.day AND (m.valid_to IS NULL OR m.valid_to > r.day)
+JOIN organisation o ON o.school_id = m.school_id AND o.id = m.organisation_id
+WHERE %(audience)s = ANY(c.audiences) AND o.path <@ top.path AND {which}
+ORDER BY r.day, r.id
+"""
+
+ROUNDS_OF_DAY = _ROUND.format(which="r.day = %(day)s")
+"""The rounds of a day that ask this person."""
+
+ROUND = _ROUND.format(which="r.id = %(round)s")
+"""One round, if it asks this person."""
+
+DEFINITION = "SELECT definition FROM questionnaire_version WHERE id = %(version)s"
+
+EXEMPT = """
+SELECT valid_to FROM exemption WHERE school_id = %(school)s AND person_id = %(person)s AND cancelled_at IS NULL
+    AND valid_from <= %(day)s AND valid_to > %(day)s
+"""
+
+OWN = """
+SELECT * FROM report WHERE school_id = %(school)s AND day = %(day)s AND round_id = %(round)s AND person_id = %(person)s
+ORDER BY version
+"""
+"""All versions of one's own report in a round."""
+
+BEFORE = """
+SELECT p.* FROM round r
+JOIN campaign c ON c.id = r.campaign_id
+JOIN report p ON p.school_id = %(school)s AND p.day = r.day AND p.round_id = r.id AND p.person_id = %(person)s
+    AND p.is_current
+WHERE c.questionnaire_id = %(questionnaire)s AND r.day BETWEEN %(day)s - 14 AND %(day)s AND r.id <> %(round)s
+ORDER BY p.day DESC, p.round_id DESC LIMIT 1
+"""
+"""What "no change" refers to: one's newest standing report of the last fourteen days, this round left out, so that a
+repeated request is judged like the first."""
+
+MAKE_ROUNDS = """
+INSERT INTO round (campaign_id, day, version_id, opens_at, deadline_at, closes_at)
+SELECT c.id, %(day)s::date, v.id, (%(day)s::date + c.opens_at) AT TIME ZONE 'Asia/Shanghai',
+       (%(day)s::date + c.deadline_at) AT TIME ZONE 'Asia/Shanghai',
+       (%(day)s::date + 1)::timestamp AT TIME ZONE 'Asia/Shanghai'
+FROM campaign c
+JOIN LATERAL (SELECT id FROM questionnaire_version WHERE questionnaire_id = c.questionnaire_id
+              ORDER BY number DESC LIMIT 1) v ON true
+WHERE c.starts_on <= %(day)s AND (c.ends_on IS NULL OR c.ends_on >= %(day)s)
+ON CONFLICT DO NOTHING
+"""
+"""The rounds of a day, made by whoever needs them first (``reporting.commands.campaigns.ensure_rounds`` in SQL)."""
