@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 
@@ -37,7 +38,7 @@ class ScopeMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         user = request.user
-        request.scope = scope_of(user, day_of(now())) if user.is_authenticated else NOBODY  # type: ignore[attr-defined,arg-type]
+        request.scope = scope_of(user, day_of(now())) if user.is_authenticated else NOBODY  # type: ignore[attr-defined]
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: View, args: Any, kwargs: Any) -> HttpResponse | None:
@@ -46,9 +47,8 @@ class ScopeMiddleware:
         try:
             with school_context(request.scope.db_scope):  # type: ignore[attr-defined]
                 response = view(request, *args, **kwargs)
-                if hasattr(response, "render") and callable(response.render) and not response.is_rendered:
-                    response = response.render()
-                return response
+                # a late template must still be rendered inside: its queries need the context
+                return response.render() if isinstance(response, SimpleTemplateResponse) else response
         except NotYours as absent:
             raise Http404 from absent
         except StepUpNeeded:

@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import Lookup
 
 
-class LtreeField(models.TextField):  # type: ignore[type-arg]
+class LtreeField(models.TextField):
     """A path in a tree, labels joined by dots (PostgreSQL ``ltree``).  Labels are the ids of the nodes."""
 
     def db_type(self, connection: Any) -> str:
@@ -20,7 +20,7 @@ class LtreeField(models.TextField):  # type: ignore[type-arg]
 
 
 @LtreeField.register_lookup
-class Under(Lookup):  # type: ignore[type-arg]
+class Under(Lookup):
     """``path__under="1.4"`` or ``path__under=["1.4", "1.9"]``: the nodes themselves and everything beneath them."""
 
     lookup_name = "under"
@@ -33,18 +33,18 @@ class Under(Lookup):  # type: ignore[type-arg]
             return [str(path) for path in self.rhs]
         return self.rhs
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         left, left_params = self.process_lhs(compiler, connection)
-        return f"{left} <@ ANY(%s::ltree[])", [*left_params, self.rhs]
+        return f"{left} <@ ANY(%s::ltree[])", (*left_params, self.rhs)
 
 
 @LtreeField.register_lookup
-class Above(Lookup):  # type: ignore[type-arg]
+class Above(Lookup):
     """``path__above="1.4.17"``: the node itself and everything it hangs from."""
 
     lookup_name = "above"
     prepare_rhs = False
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         left, left_params = self.process_lhs(compiler, connection)
-        return f"{left} @> %s::ltree", [*left_params, str(self.rhs)]
+        return f"{left} @> %s::ltree", (*left_params, str(self.rhs))

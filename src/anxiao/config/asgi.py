@@ -13,7 +13,13 @@ from starlette.routing import Mount
 from anxiao.config.wsgi import application as django
 from anxiao.intake.app import lifespan, routes
 
+THREADS = 16
+"""Requests of the console that one worker serves at once; each holds up to one connection."""
+
 application = Starlette(
-    routes=[Mount("/intake/v1", routes=routes), Mount("/", app=WSGIMiddleware(django, workers=16))],
+    routes=[
+        Mount("/intake/v1", routes=routes),
+        Mount("/", app=WSGIMiddleware(django, workers=THREADS)),  # type: ignore[arg-type]  # its own ASGI types
+    ],
     lifespan=lifespan,
 )

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import IntEnum
 from typing import Any
-from uuid import UUID
 
 from anxiao.base.clock import SHANGHAI
 from anxiao.questionnaires.concepts import COLUMNS, DIAGNOSES, PERSON_TYPES
@@ -145,4 +144,4 @@ def receipt_of(row: Mapping[str, Any]) -> Receipt:
 
 
 def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date | UUID) else value
+    return value.isoformat() if isinstance(value, date) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
@@ -78,9 +79,7 @@ def squash(using: str = "bulk") -> bool:
     return True
 
 
-def mend(
-    *, truth: str, params: Mapping[str, Any], school_id: int, metrics: list[int], since: object, using: str
-) -> int:
+def mend(*, truth: str, params: Mapping[str, Any], school_id: int, metrics: list[int], since: date, using: str) -> int:
     """Insert the difference between the truth and the counters of a school as deltas; returns how many differed.
 
     Truth and counters are read by one statement, so in one snapshot: a report committed meanwhile is in both or in
@@ -97,11 +96,11 @@ def mend(
 
 
 def differences(
-    *, truth: str, params: Mapping[str, Any], school_id: int, metrics: list[int], since: object, using: str
+    *, truth: str, params: Mapping[str, Any], school_id: int, metrics: list[int], since: date, using: str
 ) -> list[tuple[Any, ...]]:
     """Counters that do not equal the truth: (school, node, day, series, audience, metric, slot, truth - counter)."""
     with connections[using].cursor() as cursor:
         cursor.execute(
             DIFFERENCE_SQL.format(truth=truth), {**params, "school_id": school_id, "metrics": metrics, "since": since}
         )
-        return cursor.fetchall()
+        return list(cursor.fetchall())

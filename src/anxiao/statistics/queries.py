@@ -47,6 +47,23 @@ GROUP BY wanted.id, c.day, c.audience, c.metric
 HAVING sum(c.n) <> 0
 """
 
+_TOTALS = """
+SELECT greatest(c.day, %(first)s), c.audience, c.metric, sum(c.n)::int
+FROM (SELECT id, school_id, path FROM organisation WHERE id = ANY(%(nodes)s)) wanted
+JOIN LATERAL (
+    SELECT t.day, t.audience, t.metric, t.n FROM tally t
+    WHERE t.school_id = wanted.school_id AND t.node_id = wanted.id
+      AND ((t.series = %(series)s AND t.day BETWEEN %(first)s AND %(last)s) OR (t.series = 0 AND t.day <= %(last)s))
+    UNION ALL
+    SELECT d.day, d.audience, d.metric, d.n FROM tally_delta d
+    JOIN organisation node ON node.id = d.node_id
+    WHERE d.school_id = wanted.school_id AND node.path <@ wanted.path
+      AND ((d.series = %(series)s AND d.day BETWEEN %(first)s AND %(last)s) OR (d.series = 0 AND d.day <= %(last)s))
+) c ON true
+GROUP BY 1, c.audience, c.metric
+HAVING sum(c.n) <> 0
+"""
+
 
 def numbers(
     scope: Scope, *, nodes: Iterable[int], series: int, day: date
@@ -77,4 +94,20 @@ def daily_numbers(
         cursor.execute(_TREND, {"nodes": list(found), "series": series, "first": first, "last": last})
         for node, day, audience, metric, n in cursor.fetchall():
             found[node][day][(audience, metric)] = n
+    return found
+
+
+def daily_totals(
+    scope: Scope, *, nodes: Iterable[int], series: int, first: date, last: date
+) -> dict[date, dict[tuple[int, int], int]]:
+    """Several nodes added up, per day: (audience, metric) -> n.
+
+    Roster steps (series 0) before ``first`` are folded into ``first``, so that the answer stays small however old the
+    roster is; who needs the roster of a day adds up the steps from ``first`` to it.
+    """
+    found: dict[date, dict[tuple[int, int], int]] = defaultdict(dict)
+    with connection.cursor() as cursor:
+        cursor.execute(_TOTALS, {"nodes": list(nodes), "series": series, "first": first, "last": last})
+        for day, audience, metric, n in cursor.fetchall():
+            found[day][(audience, metric)] = n
     return found
