@@ -1,0 +1,1 @@
+"""Reading what several rooms know together, one file a face."""

@@ -1,0 +1,19 @@
+"""The phone's addresses, beneath /h5/."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from anxiao.portal import views_h5 as views
+
+urlpatterns = [
+    path("", views.today, name="h5"),
+    path("report/<int:round_id>/", views.report, name="h5_report"),
+    path("correct/<int:round_id>/", views.correct, name="h5_correct"),
+    path("receipt/<int:round_id>/", views.receipt, name="h5_receipt"),
+    path("history/", views.history, name="h5_history"),
+    path("notices/", views.notices, name="h5_notices"),
+    path("me/", views.profile, name="h5_me"),
+    path("help/", views.help_page, name="h5_help"),
+    path("worker.js", views.worker, name="h5_worker"),
+]

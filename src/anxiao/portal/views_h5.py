@@ -1,0 +1,291 @@
+"""The phone's pages. Complete without JavaScript; with it the form talks to the intake door instead."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from anxiao.base.clock import day_of, now
+from anxiao.base.errors import Invalid, Refused
+from anxiao.base.scope import Scope
+from anxiao.portal.forms_h5 import answers_from_post, page_of
+from anxiao.portal.queries import phone
+from anxiao.questionnaires.names import Concept
+from anxiao.questionnaires.queries import compiled as compiled_form
+from anxiao.questionnaires.rules import carry_over, flags_of, summary
+from anxiao.reporting.commands.reports import correct_report, submit_report
+
+View = Callable[..., HttpResponse]
+
+
+def for_a_person(view: View) -> View:
+    """Sign in first; an account of an office, which reports for nobody, is led to the console."""
+
+    @wraps(view)
+    def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        scope = _scope(request)
+        if not scope.is_known:
+            return redirect(f"{reverse('account_login')}?{urlencode({'next': request.get_full_path()})}")
+        if scope.person_id is None:
+            return render(request, "portal/h5/office.html", {"tab": "today"})
+        return view(request, *args, **kwargs)
+
+    return checked
+
+
+@require_GET
+@for_a_person
+def today(request: HttpRequest) -> HttpResponse:
+    """Have I reported today?"""
+    moment = now()
+    day = day_of(moment)
+    who = phone.me(_scope(request), day)
+    standings = phone.my_rounds(_scope(request), who, day, moment)
+    reminders = [r for r in phone.my_reminders(_scope(request), who, day) if r.read_at is None]
+    open_rounds = {s.round.pk for s in standings if s.state in ("due", "overdue")}
+    return render(
+        request,
+        "portal/h5/today.html",
+        {
+            "tab": "today",
+            "me": who,
+            "day": day,
+            "standings": standings,
+            "reminders": [r for r in reminders if r.round_id in open_rounds],
+            "words": _words(who),
+        },
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@for_a_person
+def report(request: HttpRequest, round_id: int) -> HttpResponse:
+    """The form of a round, and its plain HTML sending."""
+    moment = now()
+    who = phone.me(_scope(request), day_of(moment))
+    standing = phone.my_round(_scope(request), who, round_id, moment)
+    if standing.current is not None:
+        return redirect("portal:h5_receipt", round_id=round_id)
+    if standing.state in ("missed", "waiting"):
+        raise Refused(
+            _("This round has closed; a report can no longer be added.")
+            if standing.state == "missed"
+            else _("This round is not open yet.")
+        )
+    return _form(request, who, standing, phone.last_report(_scope(request), who, standing.round), "reports")
+
+
+@require_http_methods(["GET", "POST"])
+@for_a_person
+def correct(request: HttpRequest, round_id: int) -> HttpResponse:
+    """The same form once more, with the reason; what was sent first stays visible."""
+    moment = now()
+    who = phone.me(_scope(request), day_of(moment))
+    standing = phone.my_round(_scope(request), who, round_id, moment)
+    if standing.current is None:
+        return redirect("portal:h5_report", round_id=round_id)
+    return _form(request, who, standing, standing.current.row, "corrections")
+
+
+def _form(
+    request: HttpRequest, who: phone.Me, standing: phone.Standing, before: Mapping[str, Any] | None, door: str
+) -> HttpResponse:
+    form = compiled_form(standing.round.version)
+    carried = carry_over(form, before, before["answers"] or {}, standing.round.day) if before else {}
+    given: dict[str, Any] | None = None
+    errors: dict[str, str] = {}
+    key = request.POST.get("key") or str(uuid.uuid4())
+    reason = request.POST.get("reason", "")
+    if request.method == "POST":
+        given = answers_from_post(form, request.POST)
+        try:
+            _send(request, who, standing, {**carried, **given}, key, reason, correction=door == "corrections")
+            return redirect("portal:h5_receipt", round_id=standing.round.pk)
+        except Invalid as invalid:
+            errors = {name: str(text) for name, text in invalid.fields.items()}
+    page = page_of(form, get_language() or "zh-hans", standing.round.day, carried=carried, given=given, errors=errors)
+    return render(
+        request,
+        "portal/h5/form.html",
+        {
+            "tab": "today",
+            "back_url": reverse("portal:h5"),
+            "standing": standing,
+            "page": page,
+            "form_key": key,
+            "reason": reason,
+            "reason_error": errors.get("reason", ""),
+            "correction": door == "corrections",
+            "unchanged": bool(carried),
+            "words": _words(who)
+            | {
+                "round": standing.round.pk,
+                "version": standing.round.version_id,
+                "order": list(form.questions),
+                "temperature": next((q.key for q in form.questions.values() if q.concept is Concept.TEMPERATURE), ""),
+                "door": f"/intake/v1/{door}",
+                "receipt": reverse("portal:h5_receipt", args=[standing.round.pk]),
+                "required": _("Please answer this."),
+                "not_sent": _("Please look at the marked places."),
+                "sending": _("Sending…"),
+            },
+        },
+        status=422 if errors else 200,
+    )
+
+
+def _send(
+    request: HttpRequest,
+    who: phone.Me,
+    standing: phone.Standing,
+    answers: Mapping[str, Any],
+    key: str,
+    reason: str,
+    *,
+    correction: bool,
+) -> None:
+    try:
+        form_key = uuid.UUID(key)
+    except ValueError:
+        raise Refused(_("This form was changed on its way. Please reload the page.")) from None
+    common: dict[str, Any] = {
+        "by": _scope(request),
+        "round": standing.round,
+        "school_id": who.school_id,
+        "person_id": who.person_id,
+        "answers": answers,
+        "key": form_key,
+        "now": now(),
+    }
+    if correction:
+        correct_report(**common, reason=reason)
+    else:
+        submit_report(**common)
+
+
+@require_GET
+@for_a_person
+def receipt(request: HttpRequest, round_id: int) -> HttpResponse:
+    """The proof that a report arrived; help first when its answers ask for it."""
+    moment = now()
+    day = day_of(moment)
+    who = phone.me(_scope(request), day)
+    standing = phone.my_round(_scope(request), who, round_id, moment)
+    if standing.current is None:
+        return redirect("portal:h5_report", round_id=round_id)
+    form = compiled_form(standing.round.version)
+    language = get_language() or "zh-hans"
+    flags = flags_of(form, standing.current.row)
+    return render(
+        request,
+        "portal/h5/receipt.html",
+        {
+            "tab": "today" if standing.round.day == day else "history",
+            "back_url": reverse("portal:h5" if standing.round.day == day else "portal:h5_history"),
+            "me": who,
+            "standing": standing,
+            "needs_help": flags.needs_help and standing.round.day == day,
+            "flags": flags,
+            "helpers": phone.my_helpers(_scope(request), who, day) if flags.needs_help else [],
+            "answers": [
+                (kept, summary(form, kept.row, kept.row["answers"] or {}, language))
+                for kept in reversed(standing.versions)
+            ],
+            "words": _words(who) | {"arrived": standing.round.pk},
+        },
+    )
+
+
+@require_GET
+@for_a_person
+def history(request: HttpRequest) -> HttpResponse:
+    """The last fourteen days."""
+    moment = now()
+    day = day_of(moment)
+    who = phone.me(_scope(request), day)
+    standings = phone.my_history(_scope(request), who, day, moment)
+    return render(request, "portal/h5/history.html", {"tab": "history", "standings": standings, "words": _words(who)})
+
+
+@require_GET
+@for_a_person
+def notices(request: HttpRequest) -> HttpResponse:
+    """Words for this person: reminders, newest first."""
+    moment = now()
+    day = day_of(moment)
+    who = phone.me(_scope(request), day)
+    standings = phone.my_rounds(_scope(request), who, day, moment)
+    return render(
+        request,
+        "portal/h5/notices.html",
+        {
+            "tab": "notices",
+            "reminders": phone.my_reminders(_scope(request), who, day),
+            "open_rounds": {s.round.pk for s in standings if s.state in ("due", "overdue")},
+            "words": _words(who),
+        },
+    )
+
+
+@require_GET
+@for_a_person
+def profile(request: HttpRequest) -> HttpResponse:
+    """Who the platform thinks I am, and the way out."""
+    who = phone.me(_scope(request), day_of(now()))
+    return render(request, "portal/h5/me.html", {"tab": "me", "me": who, "words": _words(who)})
+
+
+@require_GET
+@for_a_person
+def help_page(request: HttpRequest) -> HttpResponse:
+    """Whom to call, at any time, without having to be ill on paper first."""
+    day = day_of(now())
+    who = phone.me(_scope(request), day)
+    return render(
+        request,
+        "portal/h5/help.html",
+        {
+            "tab": "today",
+            "back_url": reverse("portal:h5"),
+            "helpers": phone.my_helpers(_scope(request), who, day),
+            "words": _words(who),
+        },
+    )
+
+
+@require_GET
+def worker(request: HttpRequest) -> HttpResponse:
+    """The service worker, from under /h5/, because a worker may answer only for pages beneath its own address."""
+    return render(request, "portal/h5/worker.js", content_type="text/javascript; charset=utf-8")
+
+
+def _words(who: phone.Me) -> dict[str, Any]:
+    """What the scripts need to know and say; never an answer anybody gave."""
+    return {
+        "person": who.person_id,
+        "home": reverse("portal:h5"),
+        "login": f"{reverse('account_login')}?{urlencode({'next': reverse('portal:h5')})}",
+        "waiting_title": _("Not yet received"),
+        "waiting_offline": _("Your report is kept on this phone. It will be sent as soon as there is a network."),
+        "waiting_busy": _("Your report is kept on this phone. The platform is busy; we keep trying."),
+        "waiting_login": _("Your report is kept on this phone. Please sign in again, then it will be sent."),
+        "waiting_refused": _("The platform did not take this report: "),
+        "sign_in": _("Sign in"),
+        "try_now": _("Try now"),
+        "fill_again": _("Fill in again"),
+    }
+
+
+def _scope(request: HttpRequest) -> Scope:
+    scope: Scope = request.scope  # type: ignore[attr-defined]
+    return scope
