@@ -1,8 +1,8 @@
 """The phone's pass: who holds this phone, in a signed cookie that the intake door can check without Django.
 
 ``HMAC-SHA256`` over the compact JSON, keyed by a key derived from the deployment's secret.  The pass names the
-account's ``pass_version``; whoever checks a pass compares it with the account, in the transaction that uses it, so that signing
-out everywhere or being disabled ends every pass at once.
+account's ``pass_version``; whoever checks a pass compares it with the account, in the transaction that uses it, so
+that signing out everywhere or being disabled ends every pass at once.
 """
 
 from __future__ import annotations

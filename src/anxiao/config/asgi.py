@@ -1,7 +1,7 @@
 """One ASGI entry: the intake door in front, Django behind it through a2wsgi.
 
-Why not Django's own ASGI handler: it costs 1,650 µs of CPU for an empty request, a2wsgi about 1,000, and the intake door
-70 (docs/adr/0001).  In large installations the two halves run as separate process groups behind a proxy.
+Why not Django's own ASGI handler: it costs 1,650 µs of CPU for an empty request, a2wsgi about 1,000, and the intake
+door 70 (docs/adr/0001).  In large installations the two halves run as separate process groups behind a proxy.
 """
 
 from __future__ import annotations

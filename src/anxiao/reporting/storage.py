@@ -288,9 +288,6 @@ def _count(
 
 def _enter(done: Rows, writers: Mapping[tuple[int, int, int], Draft]) -> Generator[Statement, Rows, None]:
     drafts = [writers[_person(row)] for row in done]
-    verbs = [
-        "report.corrected" if d.correction else "report.proxied" if d.proxy else "report.submitted" for d in drafts
-    ]
     yield (
         INSERT_ENTRIES,
         {
