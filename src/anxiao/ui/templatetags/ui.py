@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_FLOOR, Decimal
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import template
 from django.forms import BaseForm
@@ -128,6 +129,15 @@ def mask(phone: str | None) -> str:
     else:
         hidden = number[:-8] + "****" + number[-4:]
     return f"{head}-{hidden}" if head else hidden
+
+
+@register.filter
+def local_path(referrer: str | None, otherwise: str = "/") -> str:
+    """The path of the page we came from, never another host's: an error page may link back to it."""
+    parts = urlsplit(referrer or "")
+    if not parts.path.startswith("/") or parts.path.startswith("//"):
+        return otherwise
+    return parts.path + (f"?{parts.query}" if parts.query else "")
 
 
 @register.simple_tag
