@@ -6,12 +6,13 @@ from anxiao.base import events
 from anxiao.directory.names import ROSTER_CHANGED
 from anxiao.questionnaires.names import VERSION_PUBLISHED
 from anxiao.reporting.commands.counting import recount_after_roster_change
-from anxiao.reporting.names import REPORT_ACCEPTED, SHEET_SUBMITTED
+from anxiao.reporting.names import REPORT_ACCEPTED, SHEET_RETURNED, SHEET_SUBMITTED
 
 WIRING: dict[str, list[events.Handler]] = {
     ROSTER_CHANGED: [recount_after_roster_change],
     REPORT_ACCEPTED: [],
     SHEET_SUBMITTED: [],
+    SHEET_RETURNED: [],
     VERSION_PUBLISHED: [],
 }
 

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 REPORT_ACCEPTED = "report.accepted"
 SHEET_SUBMITTED = "sheet.submitted"
+SHEET_RETURNED = "sheet.returned"
 
 
 class Channel(models.IntegerChoices):

@@ -1,0 +1,1 @@
+"""Every read of this room: boards from counters, names from facts, the reports of one person."""
