@@ -9,6 +9,9 @@ ROSTER = 41_001
 
 SQUASH = 41_002
 
+REMINDERS = 41_010
+"""Class of the per-school lock under which reminders are sent: two people who press at once remind nobody twice."""
+
 SHARED_ROSTER_LOCK = "SELECT pg_advisory_xact_lock_shared(%s, %s)"
 EXCLUSIVE_ROSTER_LOCK = "SELECT pg_advisory_xact_lock(%s, %s)"
 
