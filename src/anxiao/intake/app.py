@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from anxiao.base import clock
+from anxiao.base.marking import gettext_noop as _
 from anxiao.base.passes import COOKIE, Pass, unseal
 from anxiao.intake import environment, service, strict
 from anxiao.intake.database import make_pool
@@ -47,7 +48,7 @@ def _door(handler: Handler) -> Handler:
         except (PoolTimeout, TooManyRequests, psycopg.OperationalError) as error:
             # Also a cancelled or deadlocked statement: nothing was kept, the same key may be sent again.
             log.warning("the database did not answer: %s", type(error).__name__)
-            response = _no(request, Denied(503, "busy", "The platform is busy. Please try again in a moment."))
+            response = _no(request, Denied(503, "busy", _("The platform is busy. Please try again in a moment.")))
             response.headers["Retry-After"] = "5"
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Content-Type-Options"] = "nosniff"
@@ -89,24 +90,24 @@ async def _keep(request: Request, *, correction: bool) -> Response:
     _from_our_own_page(request)
     held = _pass(request)
     sent = _submission(strict.read(await _body(request)), correction=correction)
-    gettext = translator(language_of(request.headers.get("accept-language", "")))
-    status, body = await service.submit(request.app.state.pool, held, sent, now, gettext, correction=correction)
+    say = translator(language_of(request.headers.get("accept-language", "")))
+    status, body = await service.submit(request.app.state.pool, held, sent, now, say, correction=correction)
     return JSONResponse(body, status)
 
 
 def _from_our_own_page(request: Request) -> None:
     """A foreign page can send neither this type nor this header without being asked for permission (CORS)."""
     if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
-        raise Denied(415, "not_json", "The request could not be read.")
+        raise Denied(415, "not_json", _("The request could not be read."))
     if request.headers.get("x-anxiao") != "1":
-        raise Denied(403, "foreign", "The request could not be read.")
+        raise Denied(403, "foreign", _("The request could not be read."))
 
 
 def _pass(request: Request) -> Pass:
     key = environment.secret()
     held = unseal(key, request.cookies.get(COOKIE, ""), clock.now()) if key else None
     if held is None:
-        raise Denied(401, "signed_out", "Please sign in again.")
+        raise Denied(401, "signed_out", _("Please sign in again."))
     return held
 
 
@@ -116,7 +117,7 @@ async def _body(request: Request) -> bytes:
     async for chunk in request.stream():
         body += chunk
         if len(body) > strict.LARGEST_BODY:
-            raise Denied(413, "too_large", "The request is too large.")
+            raise Denied(413, "too_large", _("The request is too large."))
     return bytes(body)
 
 
@@ -153,7 +154,7 @@ def _reason(body: dict[str, Any], correction: bool) -> str | None:
     reason = body.get("reason")
     text = reason.strip() if isinstance(reason, str) else ""
     if not text or len(text) > _LONGEST_REASON or not text.replace("\n", "").isprintable():
-        message = "Please say why this is corrected."
+        message = _("Please say why this is corrected.")
         raise Denied(422, "invalid", message, problems=[{"field": "reason", "code": "required", "message": message}])
     return text
 
@@ -169,11 +170,11 @@ def _captured(value: object) -> datetime | None:
 
 
 def _no(request: Request, denied: Denied) -> JSONResponse:
-    gettext = translator(language_of(request.headers.get("accept-language", "")))
+    say = translator(language_of(request.headers.get("accept-language", "")))
     more = dict(denied.more)
     if denied.code == "invalid":
-        more["problems"] = [{**problem, "message": gettext(problem["message"])} for problem in more.get("problems", [])]
-    return JSONResponse({"code": denied.code, "message": gettext(denied.message), **more}, denied.status)
+        more["problems"] = [{**problem, "message": say(problem["message"])} for problem in more.get("problems", [])]
+    return JSONResponse({"code": denied.code, "message": say(denied.message), **more}, denied.status)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from anxiao.base.clock import SHANGHAI, day_of
+from anxiao.base.marking import gettext_noop as _
 from anxiao.base.passes import Pass
 from anxiao.intake import statements
 from anxiao.intake.database import Connection, Pool, drive, rows, transaction
@@ -71,14 +72,16 @@ async def today(pool: Pool, held: Pass, now: datetime, language: str, known_etag
 
 
 async def submit(
-    pool: Pool, held: Pass, sent: Submission, now: datetime, gettext: Callable[[str], str], *, correction: bool
+    pool: Pool, held: Pass, sent: Submission, now: datetime, say: Callable[[str], str], *, correction: bool
 ) -> tuple[int, dict[str, Any]]:
     """Judge and keep a report or a correction; returns status and body, after the commit."""
     async with transaction(pool, held.school_id) as connection:
         holder = await _holder(connection, held)
         found = await _one_round(connection, holder, sent.round_id)
         if sent.form_version != found["version_id"]:
-            raise Denied(422, "form_changed", "The form has changed. Please reload the page; what you typed is kept.")
+            raise Denied(
+                422, "form_changed", _("The form has changed. Please reload the page; what you typed is kept.")
+            )
         form = await _form(connection, found["version_id"], found["etag"])
         answers = sent.answers
         if sent.unchanged and isinstance(answers, dict):
@@ -92,8 +95,8 @@ async def submit(
             raise Denied(
                 422,
                 "invalid",
-                "Please look at the marked places.",
-                problems=[{"field": p.field, "code": p.code, "message": explain(p, gettext)} for p in verdict.problems],
+                _("Please look at the marked places."),
+                problems=[{"field": p.field, "code": p.code, "message": explain(p, say)} for p in verdict.problems],
             )
         draft = Draft(
             school_id=held.school_id,
@@ -128,12 +131,12 @@ def _answer(outcome: Accepted, needs_help: bool) -> tuple[int, dict[str, Any]]:
 _OUTCOMES: Mapping[Result, tuple[int, str]] = {
     Result.ACCEPTED: (201, ""),
     Result.REPEATED: (200, ""),
-    Result.ALREADY: (409, "A report for today is already here. To change it, use “correct”."),
-    Result.KEY_REUSED: (409, "This form was sent before with other answers. Please reload the page."),
-    Result.NOT_EXPECTED: (403, "This person is not asked to report in this round."),
-    Result.NOT_OPEN: (422, "This round is not open yet."),
-    Result.CLOSED: (422, "This round has closed; a report can no longer be added."),
-    Result.NOTHING_TO_CORRECT: (422, "There is no report to correct."),
+    Result.ALREADY: (409, _("A report for today is already here. To change it, use “correct”.")),
+    Result.KEY_REUSED: (409, _("This form was sent before with other answers. Please reload the page.")),
+    Result.NOT_EXPECTED: (403, _("This person is not asked to report in this round.")),
+    Result.NOT_OPEN: (422, _("This round is not open yet.")),
+    Result.CLOSED: (422, _("This round has closed; a report can no longer be added.")),
+    Result.NOTHING_TO_CORRECT: (422, _("There is no report to correct.")),
 }
 
 
@@ -156,7 +159,7 @@ async def _holder(connection: Connection, held: Pass) -> Mapping[str, Any]:
         or found[0]["pass_version"] != held.version
         or found[0]["person_id"] != held.person_id
     ):
-        raise Denied(401, "signed_out", "Please sign in again.")
+        raise Denied(401, "signed_out", _("Please sign in again."))
     return found[0]
 
 
@@ -167,7 +170,7 @@ async def _rounds(connection: Connection, holder: Mapping[str, Any], day: date) 
 async def _one_round(connection: Connection, holder: Mapping[str, Any], round_id: int) -> dict[str, Any]:
     found = await rows(connection, statements.ROUND, {**_who(holder), "round": round_id})
     if not found:
-        raise Denied(404, "not_found", "There is no such round for you.")
+        raise Denied(404, "not_found", _("There is no such round for you."))
     return found[0]
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from anxiao.base.marking import gettext_noop as _
+
 LARGEST_BODY = 64 * 1024
 _DEEPEST = 8
 
@@ -22,13 +24,13 @@ def read(body: bytes) -> dict[str, Any]:
     try:
         found = json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_no_constant)
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise Unreadable("The request could not be read.") from error
+        raise Unreadable(_("The request could not be read.")) from error
     except Unreadable:
         raise
     except ValueError as error:  # a whole number of more digits than Python cares to read
-        raise Unreadable("The request could not be read.") from error
+        raise Unreadable(_("The request could not be read.")) from error
     if not isinstance(found, dict):
-        raise Unreadable("The request could not be read.")
+        raise Unreadable(_("The request could not be read."))
     return found
 
 
@@ -49,7 +51,7 @@ def _check_depth(body: bytes) -> None:
         elif byte in b"[{":
             depth += 1
             if depth > _DEEPEST:
-                raise Unreadable("The request could not be read.")
+                raise Unreadable(_("The request could not be read."))
         elif byte in b"]}":
             depth -= 1
 
@@ -57,9 +59,9 @@ def _check_depth(body: bytes) -> None:
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise Unreadable("The request names something twice.")
+        raise Unreadable(_("The request names something twice."))
     return found
 
 
 def _no_constant(name: str) -> float:
-    raise Unreadable("The request could not be read.")
+    raise Unreadable(_("The request could not be read."))

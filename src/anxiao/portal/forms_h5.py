@@ -79,7 +79,8 @@ class Page:
 
     blocks: Sequence[Block]
     same: Sequence[Field] = ()
-    same_labels: Sequence[str] = ()
+    #: Labels of what "same as last time" covers, in one line.
+    same_line: str = ""
     whole_errors: Sequence[str] = field(default_factory=tuple)
 
     @property
@@ -149,7 +150,8 @@ def page_of(
         if fields:
             blocks.append(Block(shown_section["title"], fields))
     labels = [words(compiled.questions[key].label, language) for key in carried]
-    return Page(blocks, same, labels, [text for key, text in errors.items() if key not in compiled.questions])
+    line = ("、" if language.startswith("zh") else ", ").join(labels)
+    return Page(blocks, same, line, [text for key, text in errors.items() if key not in compiled.questions])
 
 
 def _asked_openly(compiled: Compiled, carried: Mapping[str, Any]) -> set[str]:

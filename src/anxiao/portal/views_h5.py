@@ -279,7 +279,7 @@ def _words(who: phone.Me) -> dict[str, Any]:
         "waiting_offline": _("Your report is kept on this phone. It will be sent as soon as there is a network."),
         "waiting_busy": _("Your report is kept on this phone. The platform is busy; we keep trying."),
         "waiting_login": _("Your report is kept on this phone. Please sign in again, then it will be sent."),
-        "waiting_refused": _("The platform did not take this report: "),
+        "waiting_refused": _("The platform did not take this report:"),
         "sign_in": _("Sign in"),
         "try_now": _("Try now"),
         "fill_again": _("Fill in again"),

@@ -15,6 +15,7 @@ from decimal import Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import Any, Final
 
+from anxiao.base.marking import gettext_noop as _
 from anxiao.questionnaires import regions
 from anxiao.questionnaires.compiled import (
     Compiled,
@@ -54,26 +55,26 @@ __all__ = [
 #: Messages in English; the edge translates them. The codes are part of the public interface.
 MESSAGES: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "required": "Please answer this.",
-        "unknown": "This form has no such question: %(key)s",
-        "too_many": "There are more answers than this form has questions.",
-        "not_an_object": "The answers could not be read.",
-        "not_a_choice": "Please choose from the list.",
-        "exclusive": "“I feel well” and the like cannot be chosen together with something else.",
-        "repeated": "The same choice stands here twice.",
-        "not_yes_no": "Please choose yes or no.",
-        "not_a_number": "Please enter a number.",
-        "too_small": "This must be at least %(least)s.",
-        "too_large": "This must be at most %(most)s.",
-        "too_precise": "At most %(decimals)s digits after the point.",
-        "not_a_text": "Please enter a text.",
-        "too_long": "At most %(most)s characters; this has %(length)s.",
-        "bad_characters": "This contains characters that cannot be stored.",
-        "not_a_region": "Please choose a region from the list.",
-        "not_a_date": "Please enter a date like 2020-02-15.",
-        "too_early": "This date is too early; the earliest is %(least)s.",
-        "too_late": "This date is too late; the latest is %(most)s.",
-        "not_a_phone": "Please enter a phone number, outside the mainland with its country code.",
+        "required": _("Please answer this."),
+        "unknown": _("This form has no such question: %(key)s"),
+        "too_many": _("There are more answers than this form has questions."),
+        "not_an_object": _("The answers could not be read."),
+        "not_a_choice": _("Please choose from the list."),
+        "exclusive": _("“I feel well” and the like cannot be chosen together with something else."),
+        "repeated": _("The same choice stands here twice."),
+        "not_yes_no": _("Please choose yes or no."),
+        "not_a_number": _("Please enter a number."),
+        "too_small": _("This must be at least %(least)s."),
+        "too_large": _("This must be at most %(most)s."),
+        "too_precise": _("At most %(decimals)s digits after the point."),
+        "not_a_text": _("Please enter a text."),
+        "too_long": _("At most %(most)s characters; this has %(length)s."),
+        "bad_characters": _("This contains characters that cannot be stored."),
+        "not_a_region": _("Please choose a region from the list."),
+        "not_a_date": _("Please enter a date like 2020-02-15."),
+        "too_early": _("This date is too early; the earliest is %(least)s."),
+        "too_late": _("This date is too late; the latest is %(most)s."),
+        "not_a_phone": _("Please enter a phone number, outside the mainland with its country code."),
     }
 )
 

@@ -85,7 +85,7 @@ window.anxiao = (() => {
     } else if (mayComeLater(result.status)) text.textContent = words.waiting_busy;
     else {
       // It will never be taken as it stands: back to the form, which still has everything that was typed.
-      text.textContent = words.waiting_refused + (result.body.message || "");
+      text.textContent = words.waiting_refused + " " + (result.body.message || "");
       button.textContent = words.fill_again;
       button.onclick = () => { store.drop(WAITING); location.href = item.page; };
     }
