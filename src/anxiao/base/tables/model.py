@@ -29,7 +29,7 @@ class TableProblem(StrEnum):
     NOT_A_TABLE = "not_a_table"
     OLD_EXCEL = "old_excel"
     WEB_PAGE = "web_page"
-    PASSWORD = "password"  # noqa: S105 - a reason, not a secret
+    PASSWORD = "password"
     MACROS = "macros"
     BOMB = "bomb"
     DAMAGED = "damaged"

@@ -1,7 +1,5 @@
 """Staging, applying and discarding an import. Applying is one transaction: all of it or nothing."""
 
-
-
 from __future__ import annotations
 
 import hashlib
@@ -161,14 +159,14 @@ def preview_book(
         )
         _stage(import_, judgement.rows)
         params = plan.parameters(import_, today)
-        _execute(plan.CLASSIFY, params)
+        plan.run(plan.CLASSIFY, params)
         made: dict[str, int] = {}
         for creation in plan.creations(by, import_, today):
             made[creation.kind] = made.get(creation.kind, 0) + 1
         import_.counts = {
             **plan.verdict_counts(import_),
             "makes": made,
-            "absent": plan.rows_of(plan.ABSENT, params)[0][0],
+            "absent": plan.run(plan.ABSENT, params)[0][0],
             "findings": [finding.as_json() for finding in judgement.findings],
         }
         import_.save(update_fields=["counts"])
@@ -201,7 +199,7 @@ def apply_import(*, by: Scope, import_: DirectoryImport, now: datetime) -> Direc
             raise Refused(_("This import has already been decided. Nothing was changed."), code="decided")
         today = day_of(now)
         params = {**plan.parameters(import_, today), "now": now}
-        stale = plan.rows_of(plan.STALE, params)[0][0]
+        stale = plan.run(plan.STALE, params)[0][0]
         if stale:
             raise Refused(
                 _(
@@ -211,9 +209,9 @@ def apply_import(*, by: Scope, import_: DirectoryImport, now: datetime) -> Direc
                 % {"rows": stale},
                 code="stale",
             )
-        _execute(plan.CLASSIFY, params)
+        plan.run(plan.CLASSIFY, params)
         made = _add_organisations(import_, node, params)
-        _execute(_WRITE_PEOPLE, params)
+        plan.run(_WRITE_PEOPLE, params)
         moved = _move(params)
         made["counsellor"] = _link_counsellors(params) if params["student"] else 0
         counts = plan.verdict_counts(import_)
@@ -263,13 +261,8 @@ def _absent() -> DirectoryImport:
     raise NotYours
 
 
-def _execute(statement: str, params: dict[str, Any]) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, params)
-
-
 def _keys(statement: str, params: dict[str, Any]) -> list[int]:
-    return [key for (key,) in plan.rows_of(statement, params)]
+    return [key for (key,) in plan.run(statement, params)]
 
 
 def _numbers_of(import_: DirectoryImport) -> dict[str, int]:
@@ -308,7 +301,7 @@ def _stage(import_: DirectoryImport, rows: Sequence[JudgedRow]) -> None:
         if row.notes:
             values["notes"] = [note.as_json() for note in row.notes]
         accepted.append(_stored(values))
-    _execute(
+    plan.run(
         _STAGE,
         {
             "school": import_.school_id,
@@ -325,7 +318,7 @@ def _stage(import_: DirectoryImport, rows: Sequence[JudgedRow]) -> None:
 
 def _add_organisations(import_: DirectoryImport, node: Organisation, params: dict[str, Any]) -> dict[str, int]:
     audience = Audience(import_.audience)
-    names = [name for (name,) in plan.rows_of(plan.NEW_COLLEGES, params)]
+    names = [name for (name,) in plan.run(plan.NEW_COLLEGES, params)]
     kinds = [plan.kind_of_unit(name, audience).value for name in names]
     if names:
         _keys(_ADD_UNITS, {**params, "node": node.pk, "path": node.path, "kinds": kinds, "names": names})
@@ -342,7 +335,7 @@ def _move(params: dict[str, Any]) -> int:
     organisations: list[int] = []
     froms: list[date] = []
     tos: list[date | None] = []
-    for person, target, old, old_organisation, since, until in plan.rows_of(_MOVES, params):
+    for person, target, old, old_organisation, since, until in plan.run(_MOVES, params):
         if old is not None:
             ended.append(old)
             if since < today:
@@ -367,7 +360,7 @@ def _move(params: dict[str, Any]) -> int:
 
 def _link_counsellors(params: dict[str, Any]) -> int:
     today: date = params["today"]
-    found = plan.rows_of(_COUNSELLORS, params)
+    found = plan.run(_COUNSELLORS, params)
     replaced = [(link, person) for _node, person, link, since, _until in found if link is not None and since >= today]
     ended = [link for _node, _person, link, since, _until in found if link is not None and since < today]
     added = [(node, person, until) for node, person, link, since, until in found if link is None or since < today]
@@ -401,7 +394,7 @@ def _link_counsellors(params: dict[str, Any]) -> int:
 
 def _write_entries(by: Scope, import_: DirectoryImport, now: datetime) -> None:
     """One ledger row per person created or changed: ids and names of fields, never values."""
-    found = plan.rows_of(
+    found = plan.run(
         """
         SELECT p.id, r.verdict,
                coalesce((SELECT array_agg(key ORDER BY key) FROM jsonb_object_keys(r.changes) AS key), '{}')

@@ -4,8 +4,6 @@ The comparison is one statement over the staged rows. It runs at the preview, an
 because the directory may have moved in between.
 """
 
-
-
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -148,11 +146,18 @@ def parameters(import_: DirectoryImport, today: date) -> dict[str, Any]:
     }
 
 
-def rows_of(statement: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Run one statement and fetch everything."""
+def run(statement: str, params: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Run one statement over the staged rows and fetch what it returns.
+
+    Freshly staged rows have no statistics, so the planner expects one row and would join thousands by nested loops:
+    3.6 s instead of 0.1 s for 5,000 rows. Within this statement it may not.
+    """
     with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_nestloop = off")
         cursor.execute(statement, params)
-        return cursor.fetchall()
+        rows = cursor.fetchall() if cursor.description else []
+        cursor.execute("SET LOCAL enable_nestloop = on")
+        return rows
 
 
 def facts_for(scope: Scope, school: School, audience: Audience, today: date) -> Facts:
@@ -208,14 +213,12 @@ def creations(scope: Scope, import_: DirectoryImport, today: date) -> list[Creat
     """Colleges, departments, classes and counsellor links that come out of the accepted rows."""
     params = parameters(import_, today)
     audience = Audience(import_.audience)
-    made = [Creation(str(kind_of_unit(name, audience)), name) for (name,) in rows_of(NEW_COLLEGES, params)]
+    made = [Creation(str(kind_of_unit(name, audience)), name) for (name,) in run(NEW_COLLEGES, params)]
     if audience is Audience.STUDENT:
-        made += [
-            Creation("class", f"{college} / {grade} {name}") for college, grade, name in rows_of(NEW_CLASSES, params)
-        ]
+        made += [Creation("class", f"{college} / {grade} {name}") for college, grade, name in run(NEW_CLASSES, params)]
         made += [
             Creation("counsellor", f"{college} / {grade} {klass}: {name} ({number})", before)
-            for college, grade, klass, before, name, number in rows_of(NEW_COUNSELLORS, params)
+            for college, grade, klass, before, name, number in run(NEW_COUNSELLORS, params)
         ]
     return made
 

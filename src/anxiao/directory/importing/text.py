@@ -43,6 +43,8 @@ def tidy_name(text: str) -> str:
     text = tidy(text).translate(_WIDE)
     if " " in text:
         text = _HAN_GAP.sub("", text)
+    if "(" in text and re.search(_HAN, text):
+        text = text.translate(_PARENTHESES)
     return _HAN_DOT.sub("·", text)
 
 
