@@ -38,7 +38,10 @@ class Chart:
     @property
     def rows(self) -> list[tuple[str, list[float | None]]]:
         """The same numbers as table rows."""
-        return [(label, [s.values[i] if i < len(s.values) else None for s in self.series]) for i, label in enumerate(self.labels)]
+        return [
+            (label, [s.values[i] if i < len(s.values) else None for s in self.series])
+            for i, label in enumerate(self.labels)
+        ]
 
     @property
     def spec(self) -> dict[str, Any]:

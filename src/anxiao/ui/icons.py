@@ -1,7 +1,7 @@
 """Our own small set of line icons, drawn on a 24 by 24 grid.
 
-They live here as path data, and not as files of an icon package, because forty lines serve the whole product: no
-download, no licence text to carry, nothing to miss in an air-gapped room. Add one by drawing it in the same 1.75 stroke.
+They live here as path data, and not as files of an icon package, because a few lines serve the whole product: no
+download, no licence text to carry, nothing to miss in an air-gapped room. New ones are drawn with the same stroke.
 """
 
 from __future__ import annotations
@@ -35,10 +35,12 @@ ICONS: Mapping[str, str] = {
     "eye": "M2.5 12S6 6 12 6s9.5 6 9.5 6-3.5 6-9.5 6-9.5-6-9.5-6ZM12 9.5a2.5 2.5 0 1 0 0 5 2.5 2.5 0 0 0 0-5Z",
     "file": "M6 3.5h8l4.5 4.5v12.5H6zM13.5 3.5v5h5",
     "filter": "M4 5.5h16l-6.2 7.4v6.1l-3.6-1.8v-4.3L4 5.5Z",
-    "globe": "M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17ZM3.8 12h16.4M12 3.5c2.6 2.4 3.8 5.2 3.8 8.5s-1.2 6.1-3.8 8.5"
+    "globe": "M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17ZM3.8 12h16.4M12 3.5c2.6 2.4 3.8 5.2 3.8 8.5"
+    "s-1.2 6.1-3.8 8.5"
     "c-2.6-2.4-3.8-5.2-3.8-8.5s1.2-6.1 3.8-8.5Z",
     "heart": "M12 20S4 15.2 4 9.4A4.4 4.4 0 0 1 12 7a4.4 4.4 0 0 1 8 2.4C20 15.2 12 20 12 20Z",
-    "help": "M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17ZM9.6 9.6c.2-1.4 1.1-2.1 2.4-2.1 1.4 0 2.4.9 2.4 2.1 0 1.8-2.4 2-2.4 3.7"
+    "help": "M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17ZM9.6 9.6"
+    "c.2-1.4 1.1-2.1 2.4-2.1 1.4 0 2.4.9 2.4 2.1 0 1.8-2.4 2-2.4 3.7"
     "M12 16.4v.1",
     "home": "M4 11.5 12 4.5l8 7M6 10v10h12V10M10 20v-5.5h4V20",
     "info": "M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17ZM12 11v5M12 7.8v.1",
@@ -59,7 +61,8 @@ ICONS: Mapping[str, str] = {
     "screen": "M3.5 5h17v11.5h-17zM9 20h6M12 16.5V20",
     "search": "M10.5 4.5a6 6 0 1 0 0 12 6 6 0 0 0 0-12ZM15 15l5 5",
     "send": "M20.5 3.5 3.5 10l7 3.5 3.5 7 6.5-17ZM10.5 13.5l4-4",
-    "settings": "M4 7h9M17 7h3M4 12h3M11 12h9M4 17h9M17 17h3M15 5a2 2 0 1 0 0 4 2 2 0 0 0 0-4ZM9 10a2 2 0 1 0 0 4 2 2 0 0 0 0-4Z"
+    "settings": "M4 7h9M17 7h3M4 12h3M11 12h9M4 17h9M17 17h3M15 5a2 2 0 1 0 0 4 2 2 0 0 0 0-4ZM9 10"
+    "a2 2 0 1 0 0 4 2 2 0 0 0 0-4Z"
     "M15 15a2 2 0 1 0 0 4 2 2 0 0 0 0-4Z",
     "shield": "M12 3.5 5 6v5.5c0 4.2 2.8 7.4 7 9 4.2-1.6 7-4.8 7-9V6l-7-2.5ZM8.8 11.8l2.4 2.4 4-4.2",
     "sign-out": "M13.5 4.5h-8v15h8M10 12h10M16.5 8.5 20 12l-3.5 3.5",
@@ -69,9 +72,11 @@ ICONS: Mapping[str, str] = {
     "undo": "M9 5 4.5 9.5 9 14M4.5 9.5H14a5 5 0 0 1 0 10h-3.5",
     "upload": "M12 15.5V4.5M7.5 8.5 12 4l4.5 4.5M4.5 20h15",
     "user": "M12 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8ZM4.5 20.5c.7-3.6 3.6-5.5 7.5-5.5s6.8 1.9 7.5 5.5",
-    "users": "M9 5a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7ZM2.5 19.5c.5-3.1 3-4.8 6.5-4.8s6 1.7 6.5 4.8M15.5 5.2a3.5 3.5 0 0 1 0 6.6"
+    "users": "M9 5a3.5 3.5 0 1 0 0 7 3.5 3.5 0 0 0 0-7ZM2.5 19.5c.5-3.1 3-4.8 6.5-4.8s6 1.7 6.5 4.8M15.5 5.2"
+    "a3.5 3.5 0 0 1 0 6.6"
     "M17.5 15c2.1.5 3.5 2 4 4.5",
-    "wifi-off": "M4 4l16 16M3.5 9.5A13 13 0 0 1 7.6 7M11 5.8a13 13 0 0 1 9.5 3.7M6.8 13a8.300 8.300 0 0 1 4-2.100M15 11.500a8.300 8.300"
-    " 0 0 1 2.200 1.500M10 16.300a3.500 3.500 0 0 1 4 0M12 19.500v.1",
+    "wifi-off": "M4 4l16 16M3.5 9.5A13 13 0 0 1 7.6 7M11 5.8a13 13 0 0 1 9.5 3.7M6.8 13a8.3 8.3 0 0 1 4-2.100M15 11.500"
+    "a8.3 8.3"
+    " 0 0 1 2.2 1.500M10 16.300a3.5 3.5 0 0 1 4 0M12 19.500v.1",
 }
 """Name of an icon to the `d` of its one path."""

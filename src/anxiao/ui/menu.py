@@ -76,7 +76,7 @@ def register(
     permission: str | None = None,
     order: int | None = None,
 ) -> None:
-    """Add a task; the same key again replaces it (a test reloads apps). `permission=None` is for everybody signed in."""
+    """Add a task; the same key again replaces it. `permission=None` is for everybody."""
     known_icon, known_order = KNOWN.get(key, ("list", 100))
     _items[key] = Item(
         key=key,

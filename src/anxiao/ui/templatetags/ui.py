@@ -1,4 +1,4 @@
-"""Template tags of the frames and components. They are built in: no `{% load %}` needed. /ui shows each with its markup."""
+"""Template tags of the frames and components, built in: no `{% load %}`. /ui shows each with its markup."""
 
 from __future__ import annotations
 
@@ -159,7 +159,8 @@ def what(text: str) -> SafeString:
     if not text:
         return SafeString("")
     return format_html(
-        '<details class="ax-what ax-what_inline" data-pop><summary>{}</summary><p class="ax-what__text">{}</p></details>',
+        '<details class="ax-what ax-what_inline" data-pop><summary>{}</summary>'
+        '<p class="ax-what__text">{}</p></details>',
         icon("help", _("What is this?")),
         text,
     )
@@ -456,7 +457,8 @@ class _Specimen(template.Node):
         shown = context.template.engine.from_string(self.source).render(context)
         return format_html(
             '<section class="gallery-item"><h2>{}</h2><div class="gallery-item__live">{}</div>'
-            '<details class="ax-more"><summary>{}{}</summary><pre class="ax-code" tabindex="0">{}</pre></details></section>',
+            '<details class="ax-more"><summary>{}{}</summary>'
+            '<pre class="ax-code" tabindex="0">{}</pre></details></section>',
             self.title.resolve(context),
             mark_safe(shown),  # noqa: S308 - rendered by the engine one line above, with its escaping
             _("Markup"),
@@ -469,7 +471,7 @@ class _Specimen(template.Node):
 def specimen(parser: Parser, token: Token) -> _Specimen:
     """Show a piece of template and its source, so that the gallery can never disagree with itself."""
     title = parser.compile_filter(token.split_contents()[1])
-    pieces = []
+    pieces: list[str] = []
     while parser.tokens:
         part = parser.next_token()
         if part.token_type == TokenType.BLOCK and part.contents == "endspecimen":
@@ -486,6 +488,4 @@ def specimen(parser: Parser, token: Token) -> _Specimen:
 @register.simple_tag
 def icon_names() -> SafeString:
     """All icons with their names (for the gallery)."""
-    return format_html_join(
-        "", "<li>{}<code>{}</code></li>", ((icon(name), name) for name in sorted(ICONS))
-    )
+    return format_html_join("", "<li>{}<code>{}</code></li>", ((icon(name), name) for name in sorted(ICONS)))
