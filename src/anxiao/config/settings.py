@@ -145,6 +145,9 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "安校 Anxiao"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True  # http://127.0.0.1 in the demo; a browser refuses it elsewhere anyway
 
+# written when the demo province is complete: the banner on every page, also on those before sign-in
+ANXIAO_DEMO = (DATA / "demo.json").exists()
+
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", _("Chinese")), ("en", _("English"))]
 LOCALE_PATHS = [PACKAGE / "locale"]
