@@ -23,6 +23,7 @@ from anxiao.portal.queries import phone
 from anxiao.questionnaires.names import Concept
 from anxiao.questionnaires.queries import compiled as compiled_form
 from anxiao.questionnaires.rules import carry_over, flags_of, summary
+from anxiao.reporting.commands.campaigns import ensure_rounds
 from anxiao.reporting.commands.reports import correct_report, submit_report
 
 View = Callable[..., HttpResponse]
@@ -50,6 +51,8 @@ def today(request: HttpRequest) -> HttpResponse:
     moment = now()
     day = day_of(moment)
     who = phone.me(_scope(request), day)
+    # A round comes into being with the first look at its day, and this is the commonest first look.
+    ensure_rounds(day=day)
     standings = phone.my_rounds(_scope(request), who, day, moment)
     reminders = [r for r in phone.my_reminders(_scope(request), who, day) if r.read_at is None]
     open_rounds = {s.round.pk for s in standings if s.state in ("due", "overdue")}
