@@ -114,8 +114,9 @@ def _make_ready(server: EmbeddedServer | None) -> None:
     from django.core.management import call_command
     from django.db import connections
 
-    from anxiao.config import doctor
+    from anxiao.config import doctor, static
 
+    os.environ["ANXIAO_COLLECTED"] = "1"
     django.setup()
     weak = [finding for finding in doctor.durability(role_urls()) if not finding.good]
     if weak:
@@ -130,6 +131,7 @@ def _make_ready(server: EmbeddedServer | None) -> None:
     if pending:
         say("Preparing the database ...")
         call_command("migrate", database="owner", verbosity=0, interactive=False)
+    static.collect()
     # The supervisor only watches from now on; its connections would count against the limit for nothing.
     connections.close_all()
 
