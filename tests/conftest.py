@@ -73,6 +73,16 @@ class Database:
         }
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _a_demo(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Accounts that builders make have no second factor, which only a demo allows; static files are not collected."""
+    from django.conf import settings
+
+    settings.ANXIAO_DEMO = True
+    settings.STATIC_ROOT = tmp_path_factory.mktemp("static")
+    os.environ["ANXIAO_DEMO"] = "1"  # for the servers that tests start
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedServer]:
     """The test server. It gives up durability, which nobody needs here: tests of durability start their own."""

@@ -11,6 +11,7 @@ from django.template.response import SimpleTemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from anxiao.accounts import gate
 from anxiao.accounts.queries import scope_of
 from anxiao.base.clock import day_of, now
 from anxiao.base.errors import NotYours, Refused, StepUpNeeded
@@ -38,10 +39,21 @@ class ScopeMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         user = request.user
-        request.scope = scope_of(user, day_of(now())) if user.is_authenticated else NOBODY  # type: ignore[attr-defined]
-        return self.get_response(request)
+        scope = scope_of(user, day_of(now())) if user.is_authenticated else NOBODY
+        request.scope = scope  # type: ignore[attr-defined]
+        request.duty = gate.first_duty(request, scope)  # type: ignore[attr-defined]
+        response = self.get_response(request)
+        # who has come in during this very request was judged by nobody yet: the next request brings the pass
+        came_in = request.user.is_authenticated and request.user.pk != user.pk
+        gate.keep_pass(request, response, held=came_in or request.duty is not None)  # type: ignore[attr-defined]
+        return response
 
     def process_view(self, request: HttpRequest, view: View, args: Any, kwargs: Any) -> HttpResponse | None:
+        duty: str | None = request.duty  # type: ignore[attr-defined]
+        if duty is not None:
+            match = request.resolver_match
+            if not gate.lets_through(duty, match.url_name if match else None):
+                return HttpResponseRedirect(reverse(duty))
         if getattr(view, "sets_own_context", False) or view.__module__.startswith(("allauth", "django")):
             return None
         try:

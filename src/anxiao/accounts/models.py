@@ -12,6 +12,8 @@ from typing import ClassVar, Self
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Upper
+from django.utils.crypto import salted_hmac
 
 from anxiao.base.permissions import Role
 from anxiao.directory.models import Organisation, Person, Place, School
@@ -34,6 +36,7 @@ class User(AbstractBaseUser):
     home_school = models.ForeignKey(School, models.PROTECT, null=True, related_name="+")
     is_active = models.BooleanField(default=True)
     is_demo = models.BooleanField(default=False)
+    must_change_password = models.BooleanField(default=False, db_default=False)
     pass_version = models.IntegerField(default=1)
     date_joined = models.DateTimeField()
 
@@ -43,12 +46,24 @@ class User(AbstractBaseUser):
 
     class Meta:
         db_table = "account"
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(Upper("username"), name="account_upper_name"),
+        ]
 
     def __str__(self) -> str:
         return self.username
 
     def get_full_name(self) -> str:
         return self.display_name
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Django's check of a session, with our ``pass_version`` in it: raising that number ends every session too.
+
+        ``secret`` is Django's, for sessions that were signed with an older key.
+        """
+        return salted_hmac(
+            "anxiao.accounts.session", f"{self.pass_version}:{self.password}", secret=secret, algorithm="sha256"
+        ).hexdigest()
 
 
 class GrantQuerySet(models.QuerySet["Grant"]):
@@ -96,4 +111,5 @@ class ActivationCode(models.Model):
             models.UniqueConstraint(
                 "school_id", "person", condition=Q(used_at=None, replaced_at=None), name="activation_one_open"
             ),
+            models.UniqueConstraint("school_id", "code_hash", name="activation_one_hash"),
         ]

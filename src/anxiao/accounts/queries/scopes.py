@@ -1,11 +1,14 @@
-"""Reading accounts: chiefly, building the scope of a request."""
+"""Who somebody is: the account of a name, and the scope of a request."""
 
 from __future__ import annotations
 
 from datetime import date
 
+from allauth.mfa.models import Authenticator
+
 from anxiao.accounts.models import Grant as GrantRow
 from anxiao.accounts.models import User
+from anxiao.accounts.rules import fold_username
 from anxiao.base.permissions import Role
 from anxiao.base.scope import Grant, Scope
 from anxiao.base.tenancy import school_context
@@ -54,3 +57,35 @@ def scope_of(user: User, day: date) -> Scope:
         grants=grants,
         demo=user.is_demo,
     )
+
+
+def bare_scope(user: User) -> Scope:
+    """Who an account is, without any reach: for the ledger, and for what everybody may do with their own account."""
+    return Scope(
+        user_id=user.pk,
+        username=user.username,
+        display_name=user.display_name,
+        person_id=user.person_id,
+        school_id=user.home_school_id,
+        demo=user.is_demo,
+    )
+
+
+def user_called(name: str) -> User | None:
+    """The account of a typed name.  Capitals count only where two accounts differ by nothing else."""
+    folded = fold_username(name)
+    found = list(User.objects.filter(username__iexact=folded).order_by("id")[:2])
+    if len(found) == 2:
+        return User.objects.filter(username=name.strip()).first()
+    return found[0] if found else None
+
+
+def needs_second_factor(user: User, day: date) -> bool:
+    """Whether the account holds a role on ``day``; accounts of the demo are let off."""
+    return not user.is_demo and GrantRow.objects.filter(user=user).valid_on(day).exists()
+
+
+def has_second_factor(user: User) -> bool:
+    """Whether a one-time code generator or a passkey is set up.  Recovery codes alone are none."""
+    kinds = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
+    return bool(Authenticator.objects.filter(user_id=user.pk, type__in=kinds).exists())

@@ -1,0 +1,28 @@
+"""What this room calls things: verbs of the ledger and kinds of object."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Verb(StrEnum):
+    """Acts of this room as the ledger writes them."""
+
+    SIGNED_IN = "account.signed_in"
+    SIGN_IN_FAILED = "account.sign_in_failed"
+    SIGNED_OUT = "account.signed_out"
+    SESSIONS_ENDED = "account.sessions_ended"
+    PASSWORD_CHANGED = "account.password_changed"
+    PROVISIONED = "account.provisioned"
+    GRANT_GIVEN = "grant.given"
+    GRANT_ENDED = "grant.ended"
+    CODES_PRINTED = "activation.printed"
+    ACTIVATED = "activation.done"
+    ACTIVATION_FAILED = "activation.failed"
+    APPLIED = "onboarding.applied"
+    APPROVED = "onboarding.approved"
+    DECLINED = "onboarding.declined"
+
+
+SECOND_FACTOR_SESSION_KEY = "anxiao_second_factor"
+"""Set once the second factor of a session's account was seen, so that not every request asks for it."""

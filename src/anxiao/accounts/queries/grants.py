@@ -1,0 +1,85 @@
+"""Who holds which role, for those who manage roles."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from django.db.models import Exists, OuterRef, Q
+
+from anxiao.accounts.models import Grant, User
+from anxiao.base.permissions import Permission, Role
+from anxiao.base.scope import Scope
+from anxiao.directory.models import ClassCounsellor, Organisation, Person, Place
+from anxiao.directory.names import OrganisationKind, PlaceKind
+
+PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class GrantPage:
+    """Grants in the order in which they were given, newest first; ``after`` continues."""
+
+    grants: tuple[Grant, ...]
+    after: int | None
+    total: int
+
+
+def managed_grants(scope: Scope, day: date, *, role: str = "", words: str = "", before: int | None = None) -> GrantPage:
+    """Grants valid on ``day`` or later on nodes whose roles the caller manages."""
+    rows = Grant.objects.filter(
+        Q(valid_to=None) | Q(valid_to__gt=day), organisation__path__under=scope.paths_for(Permission.GRANT_MANAGE)
+    )
+    if role:
+        rows = rows.filter(role=role)
+    if words:
+        rows = rows.filter(
+            Q(user__display_name__icontains=words)
+            | Q(user__username__icontains=words)
+            | Q(user__person__number__iexact=words)
+        )
+    total = rows.count()
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    found = list(rows.select_related("user__person", "organisation", "place").order_by("-pk")[: PAGE + 1])
+    return GrantPage(tuple(found[:PAGE]), found[PAGE - 1].pk if len(found) > PAGE else None, total)
+
+
+def person_by_number(scope: Scope, school_id: int, number: str) -> Person | None:
+    """Somebody of a school by their number, as typed."""
+    return Person.objects.filter(school_id=school_id, number__iexact=number.strip()).order_by("id").first()
+
+
+def account_of(scope: Scope, person: Person) -> User | None:
+    return User.objects.filter(person=person).first()
+
+
+def nodes_of_school(scope: Scope, school_id: int, permission: Permission) -> list[Organisation]:
+    """The tree of a school as far as the caller holds ``permission`` on it: school, colleges, departments, classes."""
+    order = {OrganisationKind.SCHOOL: 0, OrganisationKind.COLLEGE: 1, OrganisationKind.DEPARTMENT: 2}
+    nodes = Organisation.objects.within(scope, permission).filter(school_id=school_id).select_related("parent")
+    return sorted(nodes, key=lambda n: (order.get(OrganisationKind(n.kind), 3), n.parent_id or 0, n.grade, n.name))
+
+
+def buildings_of_school(scope: Scope, school_id: int) -> list[Place]:
+    """The places a role may be narrowed to."""
+    kinds = (PlaceKind.CAMPUS, PlaceKind.BUILDING)
+    return list(Place.objects.filter(school_id=school_id, kind__in=kinds).select_related("parent"))
+
+
+def counsellors_without_role(scope: Scope, school: Organisation, day: date) -> list[ClassCounsellor]:
+    """Counsellors whom the directory names for a class on ``day`` and who hold no counsellor's role on it."""
+    held = Grant.objects.valid_on(day).filter(
+        role=Role.COUNSELLOR, organisation_id=OuterRef("organisation_id"), user__person_id=OuterRef("person_id")
+    )
+    return list(
+        ClassCounsellor.objects.filter(
+            Q(valid_to=None) | Q(valid_to__gt=day),
+            ~Exists(held),
+            school_id=school.school_id,
+            organisation__path__under=school.path,
+            valid_from__lte=day,
+        )
+        .select_related("person", "organisation")
+        .order_by("organisation_id", "id")
+    )
