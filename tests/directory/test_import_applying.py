@@ -175,7 +175,7 @@ def test_a_changed_sheet_changes_exactly_what_it_says(staffed: Cast) -> None:
     assert counted(staged) == (0, 4, 36, 0)
     assert staged.counts["makes"] == {"class": 1, "counsellor": 1}
     with acting(staffed.admin) as who:
-        changed, _next = plan.page_of_rows(who, staged, RowVerdict.CHANGED)
+        changed = plan.page_of_rows(who, staged, RowVerdict.CHANGED).rows
         assert [row.changes for row in changed] == [
             {"name": ["赵一", "改名"]},
             {"phone": [make.phone(1), "13600000001"]},

@@ -59,7 +59,7 @@ def _as_file(source: BinaryIO | bytes | Path, limits: Limits) -> IO[bytes]:
     if hasattr(os, "memfd_create"):
         copy: IO[bytes] = os.fdopen(os.memfd_create("upload", os.MFD_CLOEXEC), "w+b")
     else:
-        copy = tempfile.TemporaryFile()
+        copy = tempfile.TemporaryFile()  # noqa: SIM115
     if isinstance(source, bytes):
         copy.write(source)
     else:

@@ -21,7 +21,7 @@ from anxiao.base.tables import UnreadableTable, Workbook, read_workbook
 from anxiao.directory.importing import plan
 from anxiao.directory.importing.access import check_may_import
 from anxiao.directory.importing.judging import JudgedRow, Judgement, judge
-from anxiao.directory.importing.report import say_finding
+from anxiao.directory.importing.report import error_workbook, say_finding
 from anxiao.directory.importing.sheets import BLOCKING
 from anxiao.directory.models import DirectoryImport, Organisation, School
 from anxiao.directory.names import ROSTER_CHANGED, Audience, ImportState, RowVerdict
@@ -255,6 +255,29 @@ def discard_import(*, by: Scope, import_: DirectoryImport, now: datetime) -> Dir
             school_id=import_.school_id,
         )
     return import_
+
+
+def export_errors(*, by: Scope, import_: DirectoryImport, now: datetime) -> bytes:
+    """The rejected rows as a workbook to mend and send again.
+
+    It carries names and phones, so the ledger says who took it.
+    """
+    school = School.objects.get(pk=import_.school_id)
+    check_may_import(by, school)
+    audience = Audience(import_.audience)
+    with transaction.atomic():
+        record(
+            by=by,
+            now=now,
+            verb="import.errors_exported",
+            object_type="directory_import",
+            object_id=import_.pk,
+            school_id=school.pk,
+            facts={"rows": import_.counts[RowVerdict.REJECTED.value]},
+        )
+        return error_workbook(
+            audience, plan.rejected_rows(by, import_), plan.categories_of(by, school, audience), school.name
+        )
 
 
 def _absent() -> DirectoryImport:

@@ -110,9 +110,7 @@ def _lines(by: Scope, import_: DirectoryImport, school: School) -> list[str]:
         % {verdict.value: counts[verdict.value] for verdict in RowVerdict}
     )
     lines.append(
-        _(
-            "Colleges %(college)s, departments %(department)s, classes %(class)s, counsellors %(counsellor)s made or linked."
-        )
+        _("Colleges %(college)s, departments %(department)s, classes %(class)s, counsellor links %(counsellor)s.")
         % {name: makes.get(name, 0) for name in ("college", "department", "class", "counsellor")}
     )
     said = 0

@@ -234,16 +234,35 @@ def verdict_counts(import_: DirectoryImport) -> dict[str, int]:
     return {verdict.value: found.get(verdict.value, 0) for verdict in RowVerdict}
 
 
+@dataclass(frozen=True, slots=True)
+class RowPage:
+    """Some rows in file order. `before` and `after` are the keys for the pages around it; None where there is none."""
+
+    rows: list[ImportRow]
+    before: int | None
+    after: int | None
+
+
 def page_of_rows(
-    scope: Scope, import_: DirectoryImport, verdict: RowVerdict, *, after: int = 0, size: int = 50
-) -> tuple[list[ImportRow], int | None]:
-    """One page of rows in file order, and where the next page begins (None at the end)."""
-    found = list(
-        ImportRow.objects.filter(school_id=import_.school_id, source=import_, verdict=verdict, id__gt=after).order_by(
-            "id"
-        )[: size + 1]
+    scope: Scope,
+    import_: DirectoryImport,
+    verdict: RowVerdict,
+    *,
+    after: int | None = None,
+    before: int | None = None,
+    size: int = 50,
+) -> RowPage:
+    """One page of the rows with a verdict, by key and never by counting."""
+    rows = ImportRow.objects.filter(school_id=import_.school_id, source=import_, verdict=verdict)
+    if before is not None:
+        back = list(rows.filter(id__lt=before).order_by("-id")[: size + 1])
+        found = back[:size][::-1]
+        return RowPage(found, found[0].pk if len(back) > size else None, found[-1].pk if found else None)
+    ahead = list(rows.filter(id__gt=after or 0).order_by("id")[: size + 1])
+    found = ahead[:size]
+    return RowPage(
+        found, found[0].pk if found and after is not None else None, found[-1].pk if len(ahead) > size else None
     )
-    return found[:size], found[size - 1].pk if len(found) > size else None
 
 
 def rejected_rows(scope: Scope, import_: DirectoryImport) -> Sequence[ImportRow]:
