@@ -127,8 +127,6 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 
-# accounts without a second factor exist only where this is set, and cannot sign in anywhere else
-ANXIAO_DEMO = os.environ.get("ANXIAO_DEMO") == "1"
 # all web processes count failed sign-ins and used one-time codes in one place (an unlogged table)
 CACHES = {
     "default": {
@@ -155,8 +153,9 @@ MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_ISSUER = "安校 Anxiao"
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True  # http://127.0.0.1 in the demo; a browser refuses it elsewhere anyway
 
-# written when the demo province is complete: the banner on every page, also on those before sign-in
-ANXIAO_DEMO = (DATA / "demo.json").exists()
+# A demo says so on every page, and only in a demo may accounts without a second factor sign in.  The file is written
+# when the demo province is complete.
+ANXIAO_DEMO = os.environ.get("ANXIAO_DEMO") == "1" or (DATA / "demo.json").exists()
 
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", _("Chinese")), ("en", _("English"))]
