@@ -15,7 +15,7 @@ from typing import Any
 from django.http import QueryDict
 
 from anxiao.questionnaires.compiled import Compiled, Question, holds, words
-from anxiao.questionnaires.names import Kind
+from anxiao.questionnaires.names import Kind, Stable
 from anxiao.questionnaires.rules import conditions_beside
 
 
@@ -160,6 +160,9 @@ def _asked_openly(compiled: Compiled, carried: Mapping[str, Any]) -> set[str]:
     for question in compiled.questions.values():
         if question.key in carried:
             continue
+        if carried and question.stable is not Stable.NEVER and not question.required:
+            # Left blank last time and free to stay so: it belongs to what has not changed.
+            continue
         if question.when is None or holds(question.when, carried) or _tested(question.when) <= asked:
             asked.add(question.key)
     return asked
@@ -222,7 +225,7 @@ def _field(
         earliest=_day(today, question.min_days),
         latest=_day(today, question.max_days),
         # Short options stand two in a row; one long label and all stand alone.
-        wide=any(len(choice.label.encode()) > 24 for choice in choices),
+        wide=any(len(choice.label) > (6 if not choice.label.isascii() else 22) for choice in choices),
         error=error,
     )
 

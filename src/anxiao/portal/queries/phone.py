@@ -37,8 +37,8 @@ class Me:
     category: str
     node_id: int
     node_path: str
-    #: School, college, class: from the top down.
-    trail: tuple[str, ...]
+    #: (School, its name), (College, ...), (Class, ...): from the top down.
+    trail: tuple[tuple[str, str], ...]
 
     @property
     def masked_phone(self) -> str:
@@ -119,12 +119,12 @@ def me(scope: Scope, day: date) -> Me:
     )
 
 
-def _trail(node: Organisation | None) -> tuple[str, ...]:
+def _trail(node: Organisation | None) -> tuple[tuple[str, str], ...]:
     if node is None:
         return ()
     ids = [int(label) for label in str(node.path).split(".") if label.isdigit()]
     above = {o.pk: o for o in Organisation.objects.filter(pk__in=ids, school_id=node.school_id)}
-    return tuple(above[i].label for i in ids if i in above)
+    return tuple((above[i].get_kind_display(), above[i].label) for i in ids if i in above)
 
 
 def my_rounds(scope: Scope, who: Me, day: date, now: datetime) -> list[Standing]:

@@ -114,6 +114,7 @@
       });
     }
     mark(field.name, "");
+    if (!form.querySelector(".weui-error:not(:empty)")) document.getElementById("whole").hidden = true;
     look();
     keep();
   });
