@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import forms
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.translation import gettext as _
 
@@ -39,6 +39,10 @@ def gallery(request: HttpRequest) -> HttpResponse:
     """Show the components in the console's frame, in the phone's with `?frame=h5`, on the wall with `?frame=wall`."""
     if not (settings.DEBUG or getattr(settings, "ANXIAO_DEMO", False)):
         raise Http404
+    if request.method == "POST":  # the examples' buttons: a number is shown, everything else comes back here
+        if request.headers.get("HX-Request"):
+            return render(request, "ui/parts/phone_shown.html", {"phone": "13900005678"})
+        return HttpResponseRedirect(request.get_full_path())
     frame = request.GET.get("frame", "console")
     if frame not in {"console", "h5", "wall"}:
         raise Http404

@@ -63,6 +63,39 @@
     if (byData(event, "print")) window.print();
   });
 
+  // A definition opens beside its question mark, wherever the edge of the window or of a scrolling table may be. On a
+  // narrow screen the style sheet puts it at the foot of the window.
+  document.addEventListener(
+    "toggle",
+    (event) => {
+      const box = event.target;
+      if (!(box instanceof HTMLDetailsElement) || !box.classList.contains("ax-what")) return;
+      const text = box.querySelector(".ax-what__text");
+      for (const side of ["position", "left", "right", "top", "bottom", "width"]) text.style.removeProperty(side);
+      if (!box.open || window.innerWidth < 600) return;
+      const mark = box.querySelector("summary").getBoundingClientRect();
+      const width = 300;
+      box.dataset.top = mark.top;
+      Object.assign(text.style, { position: "fixed", right: "auto", bottom: "auto", width: width + "px" });
+      text.style.left = Math.max(8, Math.min(mark.left - 12, window.innerWidth - width - 16)) + "px";
+      const below = mark.bottom + 4;
+      const above = mark.top - text.offsetHeight - 4;
+      text.style.top = (below + text.offsetHeight > window.innerHeight - 8 && above > 8 ? above : below) + "px";
+    },
+    true,
+  );
+  // it stays where it opened; when its question mark has moved away from it, it closes
+  document.addEventListener(
+    "scroll",
+    () => {
+      for (const box of document.querySelectorAll("details.ax-what[open]")) {
+        const top = box.querySelector("summary").getBoundingClientRect().top;
+        if (window.innerWidth >= 600 && Math.abs(top - Number(box.dataset.top)) > 24) box.open = false;
+      }
+    },
+    { capture: true, passive: true },
+  );
+
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     if (root.classList.contains("drawer-open")) drawer(false);
