@@ -224,7 +224,7 @@ def _whole(text: str | None) -> int | None:
 
 def _page(verdict: RowVerdict, **key: int | None) -> str:
     ((name, value),) = key.items()
-    return "" if value is None else "?" + urlencode({"rows": verdict.value, name: value}) + "#rows"
+    return "" if value is None else "?" + urlencode([("rows", verdict.value), (name, value)]) + "#rows"
 
 
 def _trail(*more: tuple[str, str]) -> list[tuple[str, str]]:

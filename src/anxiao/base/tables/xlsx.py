@@ -47,7 +47,7 @@ def _local(name: str) -> str:
     return name.rpartition("}")[2]
 
 
-def _forbidden(*_args: object) -> None:
+def _forbidden(*_args: object) -> int:
     raise UnreadableTable(TableProblem.FORBIDDEN_MARKUP)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import dataclasses
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext, gettext_noop, pgettext
 
 
 class FaultKind(StrEnum):
@@ -189,7 +190,7 @@ class Fault:
     header: str
     column: str
     value: str
-    params: dict[str, Any] = field(default_factory=dict)
+    params: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """For storage with the row."""
@@ -212,7 +213,7 @@ class Note:
     header: str
     column: str
     value: str
-    params: dict[str, Any] = field(default_factory=dict)
+    params: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """For storage with the row."""
@@ -236,13 +237,19 @@ def describe_note(kind: str, params: Mapping[str, Any]) -> str:
     return gettext(_NOTE_SENTENCES[NoteKind(kind)]) % _said(params)
 
 
+def listed(items: Iterable[object]) -> str:
+    """Several things in a row, separated as the language does it: a, b and 甲、乙."""
+    comma = pgettext("between the items of a list", ",")
+    return (", " if comma == "," else comma).join(str(item) for item in items)
+
+
 def _said(params: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters as text: places and lists become words of the language only now."""
     said = dict(params)
     if "places" in said:
         places = [gettext("sheet %(sheet)s, row %(row)s") % {"sheet": s, "row": r} for s, r in said["places"]]
-        said["others"] = gettext(", ").join(places)
+        said["others"] = listed(places)
     for key in ("known", "counsellors"):
         if isinstance(said.get(key), list):
-            said[key] = gettext(", ").join(str(item) for item in said[key])
+            said[key] = listed(said[key])
     return said

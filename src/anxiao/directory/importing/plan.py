@@ -6,7 +6,7 @@ because the directory may have moved in between.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -265,7 +265,7 @@ def page_of_rows(
     )
 
 
-def rejected_rows(scope: Scope, import_: DirectoryImport) -> Sequence[ImportRow]:
+def rejected_rows(scope: Scope, import_: DirectoryImport) -> Iterable[ImportRow]:
     """All rejected rows in file order."""
     return ImportRow.objects.filter(school_id=import_.school_id, source=import_, verdict=RowVerdict.REJECTED).order_by(
         "id"

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from anxiao.base.tables import SheetPlan, write_workbook
-from anxiao.directory.importing.faults import describe
+from anxiao.directory.importing.faults import describe, listed
 from anxiao.directory.importing.sheets import (
     HELP_SHEET,
     ORIGIN_HEADER,
@@ -26,7 +26,7 @@ def say_finding(finding: Mapping[str, Any]) -> str:
     said = {
         "sheet": finding["sheet"],
         "row": finding["row"],
-        "columns": _(", ").join(finding["columns"]),
+        "columns": listed(finding["columns"]),
     }
     match SheetProblem(finding["problem"]):
         case SheetProblem.NO_HEADER:

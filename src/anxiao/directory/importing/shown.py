@@ -125,7 +125,7 @@ def shown_creations(import_: DirectoryImport, creations: Iterable[Creation]) -> 
     }
     names: dict[str, list[str]] = {kind: [] for kind in labels}
     for creation in creations:
-        replaced = _(" (until now %(name)s)") % {"name": creation.before} if creation.before else ""
+        replaced = " " + _("(until now %(name)s)") % {"name": creation.before} if creation.before else ""
         names[creation.kind].append(creation.name + replaced)
     made: Mapping[str, int] = import_.counts.get("makes", {})
     return [
