@@ -354,9 +354,7 @@ def test_late_and_missing_sheets_of_the_last_fourteen_days_are_counted_by_school
     rounds = {day: round_of(day) for day in days}
     with cast.seen_by(cast.officer) as officer:
         for day, at in ((TODAY, time(13)), (days[1], time(15)), (days[2], time(14)), (days[15], time(16))):
-            submit_sheet(
-                by=officer, now=moment_at(day, at), round=rounds[day], school_id=cast.anda.pk, statements=ZERO
-            )
+            submit_sheet(by=officer, now=moment_at(day, at), round=rounds[day], school_id=cast.anda.pk, statements=ZERO)
         (school,) = schools_in_use(officer)
         record = punctuality(officer, schools=[school], round=rounds[TODAY], now=DEADLINE)[school.id]
         own = history(officer, school=school, round=rounds[TODAY], now=DEADLINE)

@@ -343,7 +343,8 @@ def _complain(form: SheetForm | ReturnForm, invalid: Invalid) -> None:
 
 
 def _draft_key(node: Organisation, round: Round) -> str:
-    return f"{node.school_id}/{round.pk}"
+    # by day, not by id: a round that this very request made is undone when the password is asked for
+    return f"{node.school_id}/{round.day}"
 
 
 def _keep(request: HttpRequest, node: Organisation, round: Round, form: SheetForm) -> None:
