@@ -5,6 +5,8 @@ window.anxiao = (() => {
   const words = JSON.parse(document.getElementById("words").textContent);
   const WAITING = "anxiao:waiting:" + words.person;
   const AGAIN_AFTER = 15000;
+  let timer = 0;
+  let busy = false;
 
   // Storage may be full or forbidden (private windows): then there is simply no draft.
   const store = {
@@ -44,8 +46,13 @@ window.anxiao = (() => {
   const arrived = (status) => status === 200 || status === 201 || status === 409;
   const mayComeLater = (status) => status === 0 || status === 429 || status >= 500;
 
-  function wait(item) {
-    return store.set(WAITING, item);
+  // Keep a report on the phone and say so at once; false when there is no room to keep it.
+  function wait(item, result) {
+    if (!store.set(WAITING, item)) return false;
+    show(item, result);
+    clearTimeout(timer);
+    timer = setTimeout(flush, AGAIN_AFTER);
+    return true;
   }
 
   function settle(item) {
@@ -53,9 +60,6 @@ window.anxiao = (() => {
     store.drop(draftKey(item.body.round));
     location.href = item.receipt;
   }
-
-  let timer = 0;
-  let busy = false;
 
   async function flush() {
     const item = store.get(WAITING);
@@ -87,9 +91,11 @@ window.anxiao = (() => {
       // It will never be taken as it stands: back to the form, which still has everything that was typed.
       text.textContent = words.waiting_refused + " " + (result.body.message || "");
       button.textContent = words.fill_again;
-      button.onclick = () => { store.drop(WAITING); location.href = item.page; };
+      button.onclick = () => { store.drop(WAITING); location.assign(item.page); };
     }
     box.hidden = false;
+    const sheet = document.getElementById("sheet");
+    if (sheet) { sheet.hidden = true; window.scrollTo(0, 0); }
     const due = document.querySelector('[data-due="' + item.body.round + '"]');
     if (due) due.hidden = true;
   }

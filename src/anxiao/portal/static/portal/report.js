@@ -150,7 +150,7 @@
       HTMLFormElement.prototype.submit.call(form);
       return;
     }
-    if (mayComeLater(result.status) && wait({ door: words.door, body, receipt: words.receipt, page: location.pathname })) { location.href = words.home; return; }
+    if (mayComeLater(result.status) && wait({ door: words.door, body, receipt: words.receipt, page: location.pathname }, result)) return;
     send.disabled = false;
     send.textContent = label;
     complain(result.body.problems || [], result.body.message);
