@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import psycopg
 import pytest
 from django.conf import settings
@@ -17,15 +15,10 @@ from anxiao.base.permissions import Role
 from anxiao.base.tenancy import school_context
 from anxiao.ledger.models import Entry
 from tests.builders import add_account
-from tests.cast import Cast, assemble
+from tests.cast import Cast
 from tests.conftest import Database
 
 PASSWORD = "correct horse 2026"
-
-
-@pytest.fixture
-def cast(database: Database) -> Iterator[Cast]:
-    yield assemble()
 
 
 def sign_in(client: Client, name: str, password: str = PASSWORD):

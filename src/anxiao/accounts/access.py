@@ -6,13 +6,13 @@ from allauth.account.internal.flows.reauthentication import did_recently_reauthe
 from django.http import HttpRequest
 
 from anxiao.accounts.models import Grant, User
+from anxiao.accounts.queries.nodes import school_node
 from anxiao.accounts.rules import may_give
 from anxiao.base.errors import NotYours, StepUpNeeded
 from anxiao.base.permissions import Permission, Role
 from anxiao.base.scope import Scope
 from anxiao.directory.access import get_organisation
 from anxiao.directory.models import Onboarding, Organisation, School
-from anxiao.directory.names import OrganisationKind
 
 
 def require_recent_proof(request: HttpRequest) -> None:
@@ -67,8 +67,3 @@ def get_managed_school(scope: Scope, permission: Permission, school_id: int | No
     if wanted is None or wanted not in held:
         raise NotYours
     return School.objects.get(pk=wanted)
-
-
-def school_node(school_id: int) -> Organisation | None:
-    """The node of a school in the tree, once it is in use."""
-    return Organisation.objects.filter(school_id=school_id, kind=OrganisationKind.SCHOOL).first()

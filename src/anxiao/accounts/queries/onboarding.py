@@ -46,6 +46,11 @@ def school_called(code: str) -> School | None:
     return School.objects.filter(code=code).first()
 
 
+def school_of(school_id: int) -> School:
+    """The register's entry of a school known to exist."""
+    return School.objects.get(pk=school_id)
+
+
 def applications(scope: Scope, state: OnboardingState) -> list[Application]:
     """Applications in one state: waiting ones first come first, decided ones newest first."""
     if not scope.may(Permission.ONBOARDING_APPROVE):
