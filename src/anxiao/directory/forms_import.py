@@ -15,7 +15,7 @@ from anxiao.directory.names import Audience
 class UploadForm(forms.Form):
     """Which list, for which school (asked only of those who answer for several), and the file."""
 
-    school = forms.TypedChoiceField(label=_("School"), coerce=int)
+    school = forms.ChoiceField(label=_("School"))
     kind = forms.TypedChoiceField(
         label=_("Which list is it?"),
         coerce=lambda value: Audience(int(value)),
@@ -36,10 +36,15 @@ class UploadForm(forms.Form):
     def __init__(self, *args: Any, schools: Sequence[School], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field = self.fields["school"]
-        assert isinstance(field, forms.TypedChoiceField)
+        assert isinstance(field, forms.ChoiceField)
         field.choices = [(school.pk, school.name) for school in schools]
         if len(schools) == 1:
             # One school is not a question: whatever is posted, it is this one.
             field.widget = forms.HiddenInput()
             field.required = False
-            field.empty_value = schools[0].pk
+        self.schools = schools
+
+    def clean_school(self) -> School:
+        """The chosen school, or the only one there is to choose."""
+        chosen = self.cleaned_data["school"] or str(self.schools[0].pk)
+        return next(school for school in self.schools if str(school.pk) == chosen)

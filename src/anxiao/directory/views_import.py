@@ -46,7 +46,7 @@ def imports(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         form = UploadForm(request.POST, request.FILES, schools=schools)
         if form.is_valid():
-            school = next(one for one in schools if one.pk == form.cleaned_data["school"])
+            school = form.cleaned_data["school"]
             try:
                 import_ = preview_import(
                     by=scope,
@@ -111,7 +111,7 @@ def show(request: HttpRequest, import_id: int) -> HttpResponse:
         "waiting": waiting,
         "applied": import_.state == ImportState.APPLIED,
         "step": 2 if waiting else 3,
-        "steps": [_("Choose a file"), _("Look at what would happen"), _("Result")],
+        "steps": [_("Choose a file"), _("Preview"), _("Result")],
         "verdict": verdict.value,
         "tabs": [(one.value, one.label, f"{here}?rows={one.value}#rows", counts[one.value]) for one in _ORDER],
         "numbers": [

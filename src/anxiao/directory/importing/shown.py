@@ -85,12 +85,14 @@ def _row(audience: Audience, row: ImportRow) -> ShownRow:
     )
 
 
-def _visible(text: str) -> str:
-    return text.strip(" ").translate(_VISIBLE_SPACE)[:80]
+def _visible(text: str, limit: int = 24) -> str:
+    """Line breaks and odd spaces become signs; what is far too long for a cell is cut for the eye only."""
+    shown = text.strip(" ").translate(_VISIBLE_SPACE)
+    return shown if len(shown) <= limit else shown[:limit] + "…"
 
 
 def _cell(row: ImportRow, fault: Mapping[str, Any], words: str) -> ShownFault:
-    return ShownFault(f"{fault['column']}{row.row}", fault["header"], _visible(fault["value"]), words)
+    return ShownFault(f"{fault['column']}{row.row}", fault["header"], _visible(fault["value"], 40), words)
 
 
 def _change(audience: Audience, field: str, before: str, after: str) -> ShownChange:
