@@ -24,6 +24,7 @@ from anxiao.questionnaires.names import Concept
 from anxiao.questionnaires.queries import compiled as compiled_form
 from anxiao.questionnaires.rules import carry_over, flags_of, summary
 from anxiao.reporting.commands.campaigns import ensure_rounds
+from anxiao.reporting.commands.reading import mark_reminders_read
 from anxiao.reporting.commands.reports import correct_report, submit_report
 
 View = Callable[..., HttpResponse]
@@ -228,12 +229,14 @@ def notices(request: HttpRequest) -> HttpResponse:
     day = day_of(moment)
     who = phone.me(_scope(request), day)
     standings = phone.my_rounds(_scope(request), who, day, moment)
+    reminders = phone.my_reminders(_scope(request), who, day)
+    mark_reminders_read(by=_scope(request), now=moment)
     return render(
         request,
         "portal/h5/notices.html",
         {
             "tab": "notices",
-            "reminders": phone.my_reminders(_scope(request), who, day),
+            "reminders": reminders,
             "open_rounds": {s.round.pk for s in standings if s.state in ("due", "overdue")},
             "words": _words(who),
         },
