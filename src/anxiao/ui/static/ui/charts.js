@@ -21,7 +21,7 @@
     const soft = token(box, "ink-3");
     const line = token(box, "line");
     const font = getComputedStyle(document.body).fontFamily;
-    const size = Math.max(12, Math.round(parseFloat(getComputedStyle(document.documentElement).fontSize) * 0.8));
+    const size = Math.max(12, Math.round(parseFloat(getComputedStyle(box).fontSize) * 0.85)); // larger where the text around is
     const category = {
       type: "category",
       data: spec.labels,
