@@ -74,6 +74,9 @@ def import_directory(
         str | None, typer.Option(help="Ten-digit code of the school, where the file alone does not settle it.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and judge, change nothing.")] = False,
+    errors: Annotated[
+        Path | None, typer.Option(help="Write the rejected rows into this workbook (.xlsx).", metavar="FILE")
+    ] = None,
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Import a directory of students or staff; prints what is new, changed and rejected.
@@ -85,7 +88,7 @@ def import_directory(
     with _django(data):
         from anxiao.config import importing
 
-        result = importing.run(file, kind=kind.value, school_code=school, dry_run=dry_run)
+        result = importing.run(file, kind=kind.value, school_code=school, dry_run=dry_run, errors=errors)
     for line in result.lines:
         typer.echo(line)
     raise typer.Exit(1 if result.rejected else 0)
@@ -210,9 +213,9 @@ def _close_connections() -> None:
 
 
 def _migrate(*, verbosity: int) -> None:
-    from django.core.management import call_command
+    from anxiao.config import installation
 
-    call_command("migrate", database="owner", verbosity=verbosity, interactive=False)
+    installation.prepare(verbosity=verbosity)
 
 
 def _has_people() -> bool:

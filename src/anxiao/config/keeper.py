@@ -32,10 +32,15 @@ def chores() -> list[Chore]:
     """What is to be done and how often. Counters are folded often, so that boards add up few deltas."""
     from django.core.management import call_command
 
+    from anxiao.base import clock
+    from anxiao.config.installation import open_rounds
+    from anxiao.reporting.commands.partitions import ensure_partitions
     from anxiao.statistics.commands import squash
 
     return [
         Chore("fold counters", squash, every=5),
+        Chore("open the rounds of the day", open_rounds, every=60),
+        Chore("make partitions ahead", lambda: ensure_partitions(day=clock.day_of(clock.now())), every=24 * 3600),
         Chore("forget old sessions", lambda: call_command("clearsessions", verbosity=0), every=6 * 3600),
     ]
 

@@ -111,10 +111,9 @@ def serve(*, host: str, port: int, workers: int, data_dir: Path) -> None:
 
 def _make_ready(server: EmbeddedServer | None) -> None:
     import django
-    from django.core.management import call_command
     from django.db import connections
 
-    from anxiao.config import doctor, static
+    from anxiao.config import doctor, installation, static
 
     os.environ["ANXIAO_COLLECTED"] = "1"
     django.setup()
@@ -130,7 +129,8 @@ def _make_ready(server: EmbeddedServer | None) -> None:
         raise NotReady("The database has pending migrations; run: anxiao migrate")
     if pending:
         say("Preparing the database ...")
-        call_command("migrate", database="owner", verbosity=0, interactive=False)
+    if server is not None:
+        installation.prepare()
     static.collect()
     # The supervisor only watches from now on; its connections would count against the limit for nothing.
     connections.close_all()
