@@ -14,7 +14,7 @@ from django.http import HttpRequest
 
 from anxiao.accounts.commands import sessions
 from anxiao.accounts.models import User
-from anxiao.accounts.queries import bare_scope, has_second_factor, needs_second_factor
+from anxiao.accounts.queries import bare_scope, needs_second_factor
 from anxiao.accounts.rules import fold_username
 from anxiao.base.clock import day_of, now
 
@@ -44,9 +44,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return "/"
 
     def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
-        """Somebody who has just signed in and must set up the second factor is not asked for the password again."""
+        """For one's own second factor the sign-in itself is proof enough while it is fresh: whoever must set it up has
+        given the password a minute ago.  Dangerous acts ask again (``access.require_recent_proof``)."""
         user = getattr(self.request, "user", None)
-        if app == "allauth.mfa" and isinstance(user, User) and not has_second_factor(user):
+        if app == "allauth.mfa" and isinstance(user, User):
             records = get_authentication_records(self.request, user)
             if any(time.time() - record["at"] < app_settings.REAUTHENTICATION_TIMEOUT for record in records):
                 return False

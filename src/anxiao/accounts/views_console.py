@@ -90,7 +90,8 @@ def grant_add(request: HttpRequest) -> HttpResponse:
             request.session[_DRAFT] = request.POST.dict()
         raise
     moment = now()
-    number = (request.POST.get("number") or request.GET.get("number") or "").strip()[:60]
+    draft = request.session.pop(_DRAFT, {})
+    number = (request.POST.get("number") or request.GET.get("number") or draft.get("number", "")).strip()[:60]
     person = roles.person_by_number(scope, school.pk, number) if number else None
     context: dict[str, Any] = {"menu": "settings", "number": number, "person": person, "searched": bool(number)}
     if person is None:
@@ -104,7 +105,7 @@ def grant_add(request: HttpRequest) -> HttpResponse:
         nodes=nodes,
         places=places,
         has_account=account is not None,
-        initial={"valid_from": day_of(moment)} | request.session.pop(_DRAFT, {}),
+        initial={"valid_from": day_of(moment)} | draft,
     )
     if request.method == "POST" and form.is_valid():
         try:
