@@ -1,6 +1,13 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class DirectoryConfig(AppConfig):
     name = "anxiao.directory"
     label = "directory"
+
+    def ready(self) -> None:
+        from anxiao.base.permissions import Permission
+        from anxiao.ui import menu
+
+        menu.register("people", _("People"), "directory:people", permission=Permission.PEOPLE_VIEW)

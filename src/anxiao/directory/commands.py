@@ -7,10 +7,13 @@ from datetime import date, datetime
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from anxiao.base.errors import Invalid, Refused
+from anxiao.base.clock import day_of
+from anxiao.base.errors import Invalid, NotYours, Refused
 from anxiao.base.events import publish
 from anxiao.base.locks import school_roster_lock
+from anxiao.base.permissions import Permission
 from anxiao.base.scope import SHARED_SCHOOL, Scope
+from anxiao.directory.access import may_reach
 from anxiao.directory.models import Category, Membership, Organisation, Person, Place, Residence, School
 from anxiao.directory.names import (
     DEFAULT_CATEGORIES,
@@ -163,6 +166,15 @@ def settle_in(*, by: Scope, now: datetime, person: Person, place: Place, bed: st
     residence = Residence.objects.create(school_id=person.school_id, person=person, place=place, bed=bed, valid_from=on)
     record(by=by, now=now, verb="person.settled", object_type="person", object_id=person.pk, school_id=person.school_id)
     return residence
+
+
+@transaction.atomic
+def reveal_phone(*, by: Scope, now: datetime, person: Person) -> str:
+    """The unmasked number of one person, and the ledger row that says who looked."""
+    if not may_reach(by, person, day_of(now), Permission.PHONE_REVEAL):
+        raise NotYours
+    record(by=by, now=now, verb="phone.revealed", object_type="person", object_id=person.pk, school_id=person.school_id)
+    return person.phone
 
 
 def _next_id(table: str) -> int:

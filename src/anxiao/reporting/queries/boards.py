@@ -152,22 +152,33 @@ def figures_of_nodes(scope: Scope, nodes: Iterable[Organisation], round: Round) 
     return {node: figures(found[node], round.campaign.audiences) for node in ids}
 
 
-def hours_of(scope: Scope, node: Organisation, campaign: Campaign, day: date) -> tuple[int, ...]:
-    """Reports per hour on another day, for the dashed line of the hour curve: one or two statements."""
-    ids = [c.pk for c in children_of(scope, node)] if node.school_id == SHARED_SCHOOL else [node.pk]
+def hours_of(
+    scope: Scope,
+    node: Organisation,
+    campaign: Campaign,
+    day: date,
+    children: Sequence[Organisation] | None = None,
+) -> tuple[int, ...]:
+    """Reports per hour on another day, for the dashed line of the hour curve; one statement with ``children`` given."""
+    ids = _counted(scope, node, children)
     total = _summed(numbers(scope, nodes=ids, series=campaign.pk, day=day).values())
     return _hours(total, campaign.audiences, (Metric.ON_TIME, Metric.LATE))
 
 
 def trend(
-    scope: Scope, node: Organisation, campaign: Campaign, last_day: date, days: int = TREND_DAYS
+    scope: Scope,
+    node: Organisation,
+    campaign: Campaign,
+    last_day: date,
+    days: int = TREND_DAYS,
+    children: Sequence[Organisation] | None = None,
 ) -> list[DayRate]:
     """The last ``days`` days up to ``last_day``, oldest first; only days on which the campaign asked.
 
     The roster of each day is the one known now: a transfer entered late mends the days behind it.
     """
     first = last_day - timedelta(days=days - 1)
-    ids = [c.pk for c in children_of(scope, node)] if node.school_id == SHARED_SCHOOL else [node.pk]
+    ids = _counted(scope, node, children)
     totals = daily_totals(scope, nodes=ids, series=campaign.pk, first=first, last=last_day)
     asked = {r.day for r in rounds_between(scope, campaign.pk, first, last_day)}
     found: list[DayRate] = []
@@ -198,6 +209,13 @@ def trail_of(scope: Scope, node: Organisation) -> list[Organisation]:
     ids = [int(label) for label in str(node.path).split(".")]
     above = {o.pk: o for o in Organisation.objects.filter(pk__in=ids)}
     return [above[i] for i in ids if i in above]
+
+
+def _counted(scope: Scope, node: Organisation, children: Sequence[Organisation] | None) -> list[int]:
+    """The nodes whose counters make up a node: itself, or above the schools the schools beneath it."""
+    if node.school_id != SHARED_SCHOOL:
+        return [node.pk]
+    return [c.pk for c in (children if children is not None else children_of(scope, node))]
 
 
 _KIND_ORDER = {kind: i for i, kind in enumerate(OrganisationKind)}

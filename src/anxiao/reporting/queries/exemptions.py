@@ -39,6 +39,10 @@ class Excused:
         """The last day, included, as people say it."""
         return self.exemption.valid_to - timedelta(days=1)
 
+    @property
+    def key(self) -> str:
+        return str(self.exemption.pk)
+
 
 @dataclass(frozen=True, slots=True)
 class ExcusedPage:

@@ -7,6 +7,7 @@ page 1 costs.  Phone numbers leave this module masked.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -346,4 +347,7 @@ def _name(row: Mapping[str, Any], room: str, kind: Listing) -> Name:
 
 
 def _health(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {c: row[c] for c in (*COLUMNS, "answers", "form_version_id")}
+    answers = row["answers"]
+    # Django's cursor hands jsonb over as text
+    kept = json.loads(answers) if isinstance(answers, str) else answers
+    return {c: row[c] for c in COLUMNS} | {"answers": kept, "form_version_id": row["form_version_id"]}
