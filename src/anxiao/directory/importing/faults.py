@@ -249,6 +249,8 @@ def _said(params: Mapping[str, Any]) -> dict[str, Any]:
     if "places" in said:
         places = [gettext("sheet %(sheet)s, row %(row)s") % {"sheet": s, "row": r} for s, r in said["places"]]
         said["others"] = listed(places)
+    if said.get("character") == " ":
+        said["character"] = "␣"
     for key in ("known", "counsellors"):
         if isinstance(said.get(key), list):
             said[key] = listed(said[key])
