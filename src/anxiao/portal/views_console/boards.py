@@ -424,7 +424,7 @@ def _trend(scope: Scope, board: Board, of: Asked) -> Chart | None:
         title=_("The last 14 days"),
         labels=[f"{d.day:%m-%d}" for d in days],
         series=[
-            Series(_("Reported"), [d.rate for d in days], tone="brand"),
+            Series(_("Have reported"), [d.rate for d in days], tone="brand"),
             Series(_("On time"), [d.on_time_rate for d in days], tone="good", dashed=True),
         ],
         unit="%",
