@@ -141,7 +141,7 @@ def regions(figures: SheetFigures) -> list[tuple[str, int]]:
 
 def _region(code: str, english: bool) -> str:
     if code == ABROAD[:2]:
-        return _("Abroad")
+        return _("Outside China")
     names = PROVINCES.get(code)
     return names[1 if english else 0] if names else code
 

@@ -177,7 +177,7 @@ def _check(statements: Mapping[str, int | None], figures: SheetFigures, note: st
     for name, fault in faults.items():
         if fault is Fault.UNEXPLAINED:
             messages[name] = _("Please explain in the note: %(differences)s.") % {
-                "differences": _("; ").join(
+                "differences": "; ".join(
                     _("%(category)s – stated %(stated)s, reports %(reports)s")
                     % {"category": c.label, "stated": statements[c], "reports": figures.of(c)}
                     for c in differing(statements, figures)
