@@ -243,7 +243,8 @@ def _count(universities: Sequence[University]) -> None:
     """Make the counters from the truth.  Statistics first: without them the planner would guess empty tables."""
     with connections["owner"].cursor() as cursor:
         cursor.execute(f"ANALYZE {', '.join(ANALYSED)}")
-    with transaction.atomic(using=BULK):
+    with _bulk() as cursor:
+        cursor.execute("SET LOCAL work_mem = '128MB'")  # a million reports are grouped in memory
         for university in universities:
             recount(school_id=university.school_id, using=BULK)
     squash(using=BULK)

@@ -143,6 +143,7 @@ def report_lines(
     """
     chance = words.stream(seed, f"reports/{university.shape.code}")
     habits = [_habit(human, university.school_id, form_version_id, chance) for human in university.people]
+    _catch_colds(habits, days[0].day.toordinal(), chance)
     _spread_fever(habits, days, stage, chance)
     fillers = {class_id: accounts[h.id] for class_id, h in university.counsellor_of.items() if h.id in accounts}
     excused = {(e.person_id, o) for e in excuses for o in range(e.since.toordinal(), e.until.toordinal())}
@@ -210,6 +211,18 @@ def _habit(human: Human, school_id: int, form_version_id: int, chance: Random) -
     )
 
 
+def _catch_colds(habits: Sequence[Habit], first: int, chance: Random) -> None:
+    """Those who had a cold before the first day: otherwise everybody would be well on it."""
+    for habit in habits:
+        if chance.random() < COLD_BEGINS * sum(COLD_LASTS) / 2:
+            habit.cold_until, habit.cold = first + chance.randint(1, COLD_LASTS[1] - 1), _cold(chance)
+
+
+def _cold(chance: Random) -> int:
+    more = (0, 0, SYMPTOM_BITS["dry_cough"], SYMPTOM_BITS["headache"], SYMPTOM_BITS["fatigue"])
+    return SYMPTOM_BITS["cold"] | chance.choice(more)
+
+
 def _spread_fever(habits: Sequence[Habit], days: Sequence[Day], stage: Stage | None, chance: Random) -> None:
     """Fever on the floor of the story: some at first, more every day."""
     if stage is None:
@@ -260,10 +273,7 @@ def _health(habit: Habit, ordinal: int, chance: Random) -> tuple[int, int, bool]
         return symptoms, chance.randint(373, 389), True
     draw = chance.random()
     if habit.cold_until <= ordinal and draw < COLD_BEGINS:
-        habit.cold_until = ordinal + chance.randint(*COLD_LASTS)
-        habit.cold = SYMPTOM_BITS["cold"] | chance.choice(
-            (0, 0, SYMPTOM_BITS["dry_cough"], SYMPTOM_BITS["headache"], SYMPTOM_BITS["fatigue"])
-        )
+        habit.cold_until, habit.cold = ordinal + chance.randint(*COLD_LASTS), _cold(chance)
     if habit.cold_until > ordinal:
         return habit.cold, habit.temperature + chance.randint(1, 5), False
     if draw > 1 - FEVER_ALONE:
