@@ -30,7 +30,9 @@ def cast(database: object, settings: Any) -> Cast:
 
 def client_of(node: Organisation, role: Role = Role.SCHOOL_ADMIN, name: str = "admin") -> Client:
     user = User.objects.create(username=name, display_name=name, is_demo=True, date_joined=MORNING)
-    Grant.objects.create(user=user, role=role, organisation=node, valid_from=MORNING.date(), given_by=0, given_at=MORNING)
+    Grant.objects.create(
+        user=user, role=role, organisation=node, valid_from=MORNING.date(), given_by=0, given_at=MORNING
+    )
     client = Client(HTTP_ACCEPT_LANGUAGE="zh-hans")
     client.force_login(user)
     return client
@@ -76,7 +78,14 @@ def test_the_way_of_an_administrator(admin: Client, cast: Cast) -> None:
     assert answer.headers["Location"] == here
     page = admin.get(here).content.decode()
     rejected, new = staged.counts["rejected"], staged.counts["new"]
-    for word in (str(rejected), str(new), "E", "手机号", "139****5678", reverse("directory:import_apply", args=[staged.pk])):
+    for word in (
+        str(rejected),
+        str(new),
+        "E",
+        "手机号",
+        "139****5678",
+        reverse("directory:import_apply", args=[staged.pk]),
+    ):
         assert word in page
     assert "\u202e" in page or "U+202E" in page
     assert "王五↵李四" in page

@@ -34,6 +34,7 @@ def chores() -> list[Chore]:
 
     from anxiao.base import clock
     from anxiao.config.installation import open_rounds
+    from anxiao.directory.importing.commands import forget_rows
     from anxiao.reporting.commands.partitions import ensure_partitions
     from anxiao.statistics.commands import squash
 
@@ -41,6 +42,7 @@ def chores() -> list[Chore]:
         Chore("fold counters", squash, every=5),
         Chore("open the rounds of the day", open_rounds, every=60),
         Chore("make partitions ahead", lambda: ensure_partitions(day=clock.day_of(clock.now())), every=24 * 3600),
+        Chore("forget the rows of old imports", lambda: forget_rows(now=clock.now()), every=24 * 3600),
         Chore("forget old sessions", lambda: call_command("clearsessions", verbosity=0), every=6 * 3600),
     ]
 

@@ -128,7 +128,8 @@ def show(request: HttpRequest, import_id: int) -> HttpResponse:
         "effects": effects_of(import_),
         "useful": changes_anything(import_),
         "people": counts[RowVerdict.NEW.value] + counts[RowVerdict.CHANGED.value],
-        "rejected": counts[RowVerdict.REJECTED.value],
+        "rejected": counts[RowVerdict.REJECTED.value] if "forgotten" not in counts else 0,
+        "forgotten": "forgotten" in counts,
     }
     return render(request, "directory/console/import_show.html", context)
 
@@ -167,7 +168,7 @@ def errors(request: HttpRequest, import_id: int) -> HttpResponse:
     """The rejected rows as a workbook to mend and upload again."""
     scope = _scope(request)
     import_ = get_import(scope, import_id)
-    if not import_.counts[RowVerdict.REJECTED.value]:
+    if not import_.counts[RowVerdict.REJECTED.value] or "forgotten" in import_.counts:
         raise NotYours
     data = export_errors(by=scope, import_=import_, now=now())
     return _workbook(data, f"{TEMPLATES[Audience(import_.audience)].title}-{_('to mend')}-{import_.pk}.xlsx")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,16 +16,20 @@ from anxiao.base.clock import day_of
 from anxiao.base.errors import NotYours, Refused
 from anxiao.base.events import publish
 from anxiao.base.locks import school_roster_lock
-from anxiao.base.scope import Scope
+from anxiao.base.scope import Scope, system_scope
 from anxiao.base.tables import UnreadableTable, Workbook, read_workbook
+from anxiao.base.tenancy import school_context
 from anxiao.directory.importing import plan
 from anxiao.directory.importing.access import check_may_import
 from anxiao.directory.importing.judging import JudgedRow, Judgement, judge
 from anxiao.directory.importing.report import error_workbook, say_finding
 from anxiao.directory.importing.sheets import BLOCKING
-from anxiao.directory.models import DirectoryImport, Organisation, School
+from anxiao.directory.models import DirectoryImport, ImportRow, Organisation, School
 from anxiao.directory.names import ROSTER_CHANGED, Audience, ImportState, RowVerdict
 from anxiao.ledger.commands import Line, record, record_many
+
+KEPT_FOR = timedelta(days=30)
+"""How long the rows of an import stay to be looked at or mended."""
 
 # A row id per staged row keeps the file's order; arrays make it one statement whatever the number of rows.
 _STAGE = """
@@ -278,6 +282,33 @@ def export_errors(*, by: Scope, import_: DirectoryImport, now: datetime) -> byte
         return error_workbook(
             audience, plan.rejected_rows(by, import_), plan.categories_of(by, school, audience), school.name
         )
+
+
+def forget_rows(*, now: datetime) -> int:
+    """Delete the rows of imports older than thirty days: names and phones stay no longer than their purpose.
+
+    Counts and ledger stay. A preview that nobody decided by then is discarded. Safe to run twice.
+    """
+    by = system_scope("housekeeping")
+    with school_context("*"):
+        old = list(
+            DirectoryImport.objects.select_for_update()
+            .filter(created_at__lt=now - KEPT_FOR)
+            .exclude(counts__has_key="forgotten")
+            .order_by("pk")[:500]
+        )
+        lines = []
+        for import_ in old:
+            rows, _per_model = ImportRow.objects.filter(school_id=import_.school_id, source=import_).delete()
+            import_.counts = {**import_.counts, "forgotten": True}
+            if import_.state == ImportState.PREVIEWED:
+                import_.state, import_.decided_at = ImportState.DISCARDED, now
+            import_.save(update_fields=["counts", "state", "decided_at"])
+            lines.append(
+                Line("import.rows_forgotten", "directory_import", import_.pk, import_.school_id, {"rows": rows})
+            )
+        record_many(by=by, now=now, lines=lines)
+    return len(old)
 
 
 def _absent() -> DirectoryImport:
