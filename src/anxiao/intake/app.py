@@ -20,6 +20,7 @@ from anxiao.base import clock
 from anxiao.base.marking import gettext_noop as _
 from anxiao.base.passes import COOKIE, Pass, unseal
 from anxiao.intake import environment, service, strict
+from anxiao.intake.batches import Batches
 from anxiao.intake.database import make_pool
 from anxiao.intake.openapi import DOCUMENT
 from anxiao.intake.service import Denied, Submission
@@ -91,7 +92,8 @@ async def _keep(request: Request, *, correction: bool) -> Response:
     held = _pass(request)
     sent = _submission(strict.read(await _body(request)), correction=correction)
     say = translator(language_of(request.headers.get("accept-language", "")))
-    status, body = await service.submit(request.app.state.pool, held, sent, now, say, correction=correction)
+    state = request.app.state
+    status, body = await service.submit(state.pool, state.batches, held, sent, now, say, correction=correction)
     return JSONResponse(body, status)
 
 
@@ -179,12 +181,15 @@ def _no(request: Request, denied: Denied) -> JSONResponse:
 
 @asynccontextmanager
 async def lifespan(app: Starlette) -> AsyncIterator[None]:
-    """Open the pool with the application and close it after the last answer."""
+    """Open the pool and the queue with the application; finish what was taken in before closing."""
     app.state.pool = make_pool()
     await app.state.pool.open(wait=False)
+    app.state.batches = Batches(app.state.pool)
+    app.state.batches.start()
     try:
         yield
     finally:
+        await app.state.batches.stop()
         await app.state.pool.close()
 
 

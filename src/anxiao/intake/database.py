@@ -33,10 +33,10 @@ def make_pool() -> Pool:
 
 
 @asynccontextmanager
-async def transaction(pool: Pool, school_id: int) -> AsyncIterator[Connection]:
-    """A transaction that sees one school (and what is above the schools) and no other."""
+async def transaction(pool: Pool, *schools: int) -> AsyncIterator[Connection]:
+    """A transaction that sees these schools (and what is above the schools) and no other."""
     async with pool.connection() as connection, connection.transaction():
-        await connection.execute(SCOPE, {"scope": f"{SHARED_SCHOOL},{school_id}"})
+        await connection.execute(SCOPE, {"scope": ",".join(str(s) for s in (SHARED_SCHOOL, *sorted(schools)))})
         yield connection
 
 

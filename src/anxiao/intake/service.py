@@ -12,7 +12,8 @@ from anxiao.base.clock import SHANGHAI, day_of
 from anxiao.base.marking import gettext_noop as _
 from anxiao.base.passes import Pass
 from anxiao.intake import statements
-from anxiao.intake.database import Connection, Pool, drive, rows, transaction
+from anxiao.intake.batches import Batches, Full, PassEnded
+from anxiao.intake.database import Connection, Pool, rows, transaction
 from anxiao.questionnaires.rules import (
     Compiled,
     carry_over,
@@ -24,7 +25,7 @@ from anxiao.questionnaires.rules import (
     stable_labels,
 )
 from anxiao.reporting.rules import Receipt, RoundTimes, is_late, is_open, receipt_of
-from anxiao.reporting.storage import Accepted, Draft, Result, accept
+from anxiao.reporting.storage import Accepted, Draft, Result
 
 #: ``reporting.names.Channel.PHONE``; that module needs Django. A test holds the two together.
 PHONE = 1
@@ -72,7 +73,14 @@ async def today(pool: Pool, held: Pass, now: datetime, language: str, known_etag
 
 
 async def submit(
-    pool: Pool, held: Pass, sent: Submission, now: datetime, say: Callable[[str], str], *, correction: bool
+    pool: Pool,
+    batches: Batches,
+    held: Pass,
+    sent: Submission,
+    now: datetime,
+    say: Callable[[str], str],
+    *,
+    correction: bool,
 ) -> tuple[int, dict[str, Any]]:
     """Judge and keep a report or a correction; returns status and body, after the commit."""
     async with transaction(pool, held.school_id) as connection:
@@ -115,8 +123,13 @@ async def submit(
             reason=sent.reason,
             captured_at=_believable(sent.captured_at, now),
         )
-        (outcome,) = await drive(connection, accept([draft]))
-    # Outside the transaction: nobody is told of a receipt before it is on disk.
+    # The connection is given back before the batch is joined: who waits for a commit holds none.
+    try:
+        outcome = await batches.settle(draft, held)
+    except PassEnded:
+        raise Denied(401, "signed_out", _("Please sign in again.")) from None
+    except Full:
+        raise Denied(503, "busy", _("The platform is busy. Please try again in a moment.")) from None
     return _answer(outcome, flags_of(form, outcome.row).needs_help if outcome.row else False)
 
 

@@ -9,7 +9,10 @@ SELECT u.id AS user_id, u.username, u.pass_version, u.is_active, p.id AS person_
 FROM account u JOIN person p ON p.school_id = %(school)s AND p.id = u.person_id
 WHERE u.id = %(user)s
 """
-"""The account behind a pass, in the transaction that uses it: a withdrawn pass ends here."""
+"""The account behind a pass: a withdrawn pass ends here."""
+
+PASSES = "SELECT id, pass_version, is_active FROM account WHERE id = ANY(%(users)s)"
+"""The same for a batch, in the transaction that keeps its reports."""
 
 _ROUND = """
 SELECT r.id, r.day, r.opens_at, r.deadline_at, r.closes_at, r.version_id, v.etag, c.questionnaire_id, c.title,
