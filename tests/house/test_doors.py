@@ -13,6 +13,41 @@ from tests.house.plan import PACKAGE, height, rooms, settle
 PRIVATE_SHELVES = ("metrics", "jobs", "forms", "api", "views", "urls")
 """Also with an ending that says for whom: ``views_h5``, ``urls_console``."""
 
+SHELVES = (
+    ("names",),
+    ("rules",),
+    ("storage",),
+    ("models",),
+    ("queries",),
+    ("access",),
+    ("metrics",),
+    ("commands",),
+    ("forms", "jobs"),
+    ("views", "api"),
+    ("urls",),
+)
+"""From bottom to top; a shelf may use those beneath it and its own kind."""
+
+UPSTAIRS: dict[str, str] = {}
+"""Imports from a shelf to a higher one."""
+
+BESIDE_THE_SHELVES = {
+    "accounts.adapters": "what allauth asks of us, in the form in which it asks",
+    "accounts.backends": "Django's hook for signing in",
+    "accounts.gate": "the second factor before every staff page",
+    "accounts.middleware": "Django's hook around every request",
+    "accounts.qr": "draws the code of an activation slip, nothing else",
+    "directory.crumbs": "the breadcrumb that every console page shows",
+    "directory.importing": "a small house of its own: sheets, judging, plan, report",
+    "directory.register": "loads the public register of schools",
+    "questionnaires.compiled": "the definition language, beneath the rules",
+    "questionnaires.concepts": "the provincial standard, beneath the rules",
+    "questionnaires.provincial": "the questionnaire of the notice",
+    "questionnaires.regions": "regions by GB/T 2260, beneath the rules",
+    "reporting.shown_sheets": "how the parts of a day sheet are shown, for the wall and the console alike",
+}
+"""Modules of the rooms that are named after no shelf."""
+
 EVERYWHERE = "config"
 """The roof may open every door: it wires, it includes URLs, it runs jobs."""
 
@@ -86,6 +121,45 @@ def test_models_have_no_save_and_there_are_no_signals() -> None:
         if re.search(r"db\.models\.signals|django\.dispatch", text):
             found.append(f"{path.relative_to(PACKAGE)}: signals")
     settle(found, {}, "no save() overrides, no signals")
+
+
+def test_every_module_stands_on_a_shelf(graph: grimp.ImportGraph) -> None:
+    """Whoever looks for something knows the file's name; what has another name says why."""
+    found = {
+        f"{room}.{module}"
+        for room in rooms()
+        if room not in ("base", "ui", "intake", "config")
+        for module in _modules(graph, room)
+        if _rank(module) is None and module not in ("apps", "migrations")
+    }
+    settle(found, BESIDE_THE_SHELVES, "a module is named after its shelf, with an ending if need be")
+
+
+def test_no_shelf_uses_a_higher_one(graph: grimp.ImportGraph) -> None:
+    found = set()
+    for module in graph.modules:
+        parts = module.split(".")
+        mine = _rank(parts[2]) if len(parts) > 2 else None
+        if mine is None:
+            continue
+        for imported in graph.find_modules_directly_imported_by(module):
+            others = imported.split(".")
+            theirs = _rank(others[2]) if others[:2] == parts[:2] and len(others) > 2 else None
+            if theirs is not None and theirs > mine:
+                found.add(f"{module} -> {imported}")
+    settle(found, UPSTAIRS, "a shelf uses the shelves beneath it")
+
+
+def _modules(graph: grimp.ImportGraph, room: str) -> set[str]:
+    return {child.rpartition(".")[2] for child in graph.find_children(f"anxiao.{room}")}
+
+
+def _rank(module: str) -> int | None:
+    """The height of the shelf after which a module is named."""
+    for rank, names in enumerate(SHELVES):
+        if any(module == name or module.startswith(name + "_") for name in names):
+            return rank
+    return None
 
 
 def _is_private(shelf: str) -> bool:
