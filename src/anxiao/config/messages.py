@@ -228,7 +228,8 @@ def compile_catalogue() -> None:
 
 
 def _unescaped(text: str) -> str:
-    return text.strip().replace("\\n", "\n")
+    # Spaces count: ", " between the items of a list is a message too.
+    return text.strip("\r\n").replace("\\n", "\n")
 
 
 if __name__ == "__main__":
