@@ -208,7 +208,7 @@ SPARSE = workbook(
 def test_a_sparse_sheet_costs_nothing() -> None:
     started = time.monotonic()
     assert texts(read_workbook(SPARSE)) == [["x"]]
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
 
 
 def lying_directory() -> bytes:
@@ -271,7 +271,7 @@ def test_hostile_files_end_as_a_sentence(name: str) -> None:
     started = time.monotonic()
     found = refused(data)
     assert problem in (None, found)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
 
 
 def test_every_refusal_has_its_sentence() -> None:

@@ -87,8 +87,9 @@ def test_five_thousand_students_with_forty_faults_from_preview_to_clean(staffed:
     started = time.monotonic()
     with acting(staffed.admin) as who:
         applied = apply_import(by=who, import_=staged, now=MORNING)
-    assert time.monotonic() - started < 20
-    assert previewed < 20
+    # Half a second and two seconds on a quiet machine; a busy one may be slower, a wrong plan is far slower.
+    assert time.monotonic() - started < 30
+    assert previewed < 30
     assert applied.state == ImportState.APPLIED
     with acting(staffed.admin) as who:
         assert Person.objects.filter(audience=STUDENT).count() == made.good

@@ -1,6 +1,6 @@
 """Workbooks, read part by part with expat.
 
-Measured on 20,000 rows of twelve cells: openpyxl's read-only mode takes 2.9 s, calamine 0.2 s, this reader 0.9 s.
+Processor time for 20,000 rows of twelve cells: openpyxl read-only 3.5 s, calamine 0.25 s, this reader 1.4 s.
 calamine hides number formats and formulas, which a roster needs to be judged honestly (00001 against 1), and aborts
 its whole process on a sparse sheet. Here only cells that exist cost anything, and a document type declaration, the
 door of every entity trick, ends the reading.
