@@ -351,6 +351,20 @@ def test_unreadable_files_are_a_sentence_and_leave_no_trace(staffed: Cast) -> No
         assert DirectoryImport.objects.filter(audience=STUDENT).count() == 0
 
 
+@pytest.mark.parametrize("name", ["../../etc/名单.xlsx", "C:\\\\temp\\\\名单.xlsx", "\u202e名单\u0000.xlsx"])
+def test_a_file_name_is_only_shown(staffed: Cast, name: str) -> None:
+    with acting(staffed.admin) as who:
+        import_ = preview_import(
+            by=who,
+            school=staffed.school,
+            kind=STUDENT,
+            file=students(make.student_row(0)),
+            filename=name,
+            now=MORNING,
+        )
+    assert import_.filename == "名单.xlsx"
+
+
 def test_text_that_json_cannot_hold_is_staged(staffed: Cast) -> None:
     row = make.student_row(0)
     data = ",".join(STUDENTS.headers) + "\n" + ",".join([*row[:3], "王\x07五", *row[4:]]) + "\n"

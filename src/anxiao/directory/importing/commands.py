@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -155,7 +156,7 @@ def preview_book(
         import_ = DirectoryImport.objects.create(
             school_id=school.pk,
             audience=kind,
-            filename=Path(filename).name[:200],
+            filename=_shown_name(filename),
             file_digest=_digest(book),
             state=ImportState.PREVIEWED,
             created_by=by.user_id,
@@ -321,6 +322,11 @@ def _keys(statement: str, params: dict[str, Any]) -> list[int]:
 
 def _numbers_of(import_: DirectoryImport) -> dict[str, int]:
     return {verdict.value: import_.counts[verdict.value] for verdict in RowVerdict}
+
+
+def _shown_name(filename: str) -> str:
+    """A file name to show and never to open: no folders, no signs that turn the direction of reading."""
+    return "".join(character for character in re.split(r"[/\\]", filename)[-1] if character.isprintable())[-200:]
 
 
 def _digest(book: Workbook) -> str:
