@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.db import connection
 
 from anxiao.accounts.models import User
 from anxiao.base.passes import LIFETIME, Pass
@@ -70,9 +71,9 @@ async def outcomes(calls: list[Awaitable[tuple[int, dict[str, Any]]]]) -> list[i
     return statuses
 
 
-def test_a_hundred_phones_share_a_few_commits_and_the_counters_stay_true(cast: Cast) -> None:
+def test_forty_phones_share_a_few_commits_and_the_counters_stay_true(cast: Cast) -> None:
     with school_context("*"):
-        crowd = [*add_people(cast.tongxin1, 60), *add_people(cast.jixie1, 40)]
+        crowd = [*add_people(cast.tongxin1, 25), *add_people(cast.jixie1, 15)]
         counted(cast.anda.pk)
         counted(cast.gongda.pk)
     held = passes_of(crowd)
@@ -86,10 +87,10 @@ def test_a_hundred_phones_share_a_few_commits_and_the_counters_stay_true(cast: C
         return await outcomes(calls), queue.committed
 
     statuses, commits = together(story)
-    assert statuses == [201] * 100
-    assert commits < 60
+    assert statuses == [201] * 40
+    assert commits < 30
     with school_context("*"):
-        assert Report.objects.count() == 100
+        assert Report.objects.count() == 40
         assert differences(school_id=cast.anda.pk) == []
         assert differences(school_id=cast.gongda.pk) == []
 
@@ -147,6 +148,7 @@ def test_a_pass_withdrawn_at_the_last_moment_keeps_nothing(cast: Cast, monkeypat
         def withdraw() -> None:
             with school_context("*"):
                 User.objects.filter(pk=holder.user_id).update(pass_version=2)
+            connection.close()  # this thread's own
 
         await asyncio.to_thread(withdraw)
         return await settle(self, draft, holder)

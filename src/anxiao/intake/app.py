@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -22,6 +23,7 @@ from anxiao.base.passes import COOKIE, Pass, unseal
 from anxiao.intake import environment, service, strict
 from anxiao.intake.batches import Batches
 from anxiao.intake.database import make_pool
+from anxiao.intake.limits import Limits
 from anxiao.intake.openapi import DOCUMENT
 from anxiao.intake.service import Denied, Submission
 from anxiao.intake.words import language_of, translator
@@ -110,6 +112,8 @@ def _pass(request: Request) -> Pass:
     held = unseal(key, request.cookies.get(COOKIE, ""), clock.now()) if key else None
     if held is None:
         raise Denied(401, "signed_out", _("Please sign in again."))
+    if not request.app.state.limits.allows(held.user_id, time.monotonic()):
+        raise Denied(429, "too_often", _("The platform is busy. Please try again in a moment."))
     return held
 
 
@@ -184,6 +188,7 @@ async def lifespan(app: Starlette) -> AsyncIterator[None]:
     """Open the pool and the queue with the application; finish what was taken in before closing."""
     app.state.pool = make_pool()
     await app.state.pool.open(wait=False)
+    app.state.limits = Limits()
     app.state.batches = Batches(app.state.pool)
     app.state.batches.start()
     try:

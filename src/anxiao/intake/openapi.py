@@ -134,6 +134,7 @@ _REFUSALS = {
     "413": _json("Error", "More than 64 KB"),
     "415": _json("Error", "Not application/json"),
     "422": _json("Error", "The answers were judged and something is wrong, or the round does not take it"),
+    "429": _json("Error", "This account asks too often; send the same key again later"),
     "503": _json("Error", "The database is busy or away; send the same key again"),
 }
 
@@ -184,6 +185,7 @@ DOCUMENT: dict[str, Any] = {
                 "responses": {
                     "200": _json("Today", "Never holds an earlier answer"),
                     "401": _REFUSALS["401"],
+                    "429": _REFUSALS["429"],
                     "503": _REFUSALS["503"],
                 },
             }
