@@ -29,7 +29,7 @@ from anxiao.reporting.access_sheets import (
     own_school_ids,
 )
 from anxiao.reporting.commands.campaigns import ensure_rounds
-from anxiao.reporting.commands.sheets import return_sheet, submit_sheet
+from anxiao.reporting.commands.sheets import check_statements, return_sheet, submit_sheet
 from anxiao.reporting.forms import ReturnForm, SheetForm
 from anxiao.reporting.models import Round
 from anxiao.reporting.queries import sheets as queries
@@ -191,27 +191,23 @@ def _sign(request: HttpRequest, node: Organisation, round: Round, moment: dateti
         raise NotYours
     form = SheetForm(request.POST)
     _keep(request, node, round, form)
-    if form.is_valid():
+    if not form.is_valid():
+        return _sheet_page(request, node, round, moment, form=form)
+    statements, note = form.statements, form.cleaned_data["note"]
+    try:
+        # what is wrong is said before the password is asked for; the command judges again at its own moment
+        check_statements(statements, queries.live_figures(scope, node=node, round=round), note)
         require_recent_proof(request)
-        try:
-            submit_sheet(
-                by=scope,
-                now=moment,
-                round=round,
-                school_id=node.school_id,
-                statements=form.statements,
-                note=form.cleaned_data["note"],
-            )
-        except Invalid as invalid:
-            _complain(form, invalid)
-        except Refused as no:
-            messages.warning(request, str(no))
-            return HttpResponseRedirect(_at("reporting:sheet", round.day, node.school_id))
-        else:
-            request.session.pop(DRAFT, None)
-            messages.success(request, _("The sheet is signed and has reached the province."))
-            return HttpResponseRedirect(_at("reporting:sheet", round.day, node.school_id))
-    return _sheet_page(request, node, round, moment, form=form)
+        submit_sheet(by=scope, now=moment, round=round, school_id=node.school_id, statements=statements, note=note)
+    except Invalid as invalid:
+        _complain(form, invalid)
+        return _sheet_page(request, node, round, moment, form=form)
+    except Refused as no:
+        messages.warning(request, str(no))
+    else:
+        request.session.pop(DRAFT, None)
+        messages.success(request, _("The sheet is signed and has reached the province."))
+    return HttpResponseRedirect(_at("reporting:sheet", round.day, node.school_id))
 
 
 def _sheet_page(

@@ -59,7 +59,7 @@ def submit_sheet(
     school_roster_lock(school_id)
     figures = live_figures(by, node=node, round=round)
     note = note.strip()
-    _check(statements, figures, note)
+    check_statements(statements, figures, note)
 
     number = sheet.current + 1
     signed = Signed(
@@ -167,7 +167,8 @@ def _state(sheet: DaySheet) -> SheetState | None:
     return SheetState(sheet.state) if sheet.current else None
 
 
-def _check(statements: Mapping[str, int | None], figures: SheetFigures, note: str) -> None:
+def check_statements(statements: Mapping[str, int | None], figures: SheetFigures, note: str) -> None:
+    """Raise ``Invalid`` for what stands against signing; a page asks before it asks for the password."""
     if len(note) > LONGEST_NOTE:
         raise Invalid({"note": _("Please keep the note within %(n)s characters.") % {"n": LONGEST_NOTE}})
     faults = faults_of(statements, figures, note)
