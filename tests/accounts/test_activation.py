@@ -198,6 +198,7 @@ def test_the_class_sheet_shows_every_code_once_and_no_cache_keeps_it(cast: Cast)
     assert len(set(codes)) == 3
     assert text.count("data:image/svg+xml;base64,") == 3
     assert "style=" not in text
+    assert "P20180001" not in text, "whoever finds a slip must not hold the number too"
     assert "no-store" in sheet["Cache-Control"]
     read = read_code(codes[0])
     assert read is not None

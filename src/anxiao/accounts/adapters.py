@@ -19,7 +19,7 @@ from anxiao.accounts.rules import fold_username
 from anxiao.base.clock import day_of, now
 
 
-class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+class AccountAdapter(DefaultAccountAdapter):
     """allauth calls these hooks inside sign-in itself, so that no way in (password, passkey, code) goes unwritten."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
@@ -58,7 +58,7 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return fold_username(str(credentials.get("username", "")))
 
 
-class MfaAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+class MfaAdapter(DefaultMFAAdapter):
     def get_totp_label(self, user: Any) -> str:
         return str(user.username)
 

@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from anxiao.accounts.forms_base import PlainForm
 from anxiao.accounts.rules import ROLE_NODES
 from anxiao.base.permissions import Role
 from anxiao.directory.models import Organisation, Place
@@ -16,7 +17,7 @@ from anxiao.directory.names import Audience
 from anxiao.ui.templatetags.ui import ROLES
 
 
-class GrantForm(forms.Form):
+class GrantForm(PlainForm):
     """A role on a node, from a day to a day."""
 
     role = forms.ChoiceField(label=_("Role"))
@@ -65,7 +66,7 @@ class GrantForm(forms.Form):
         }
 
 
-class CategoryForm(forms.Form):
+class CategoryForm(PlainForm):
     """A new kind of staff or student."""
 
     audience = forms.TypedChoiceField(label=_("For"), choices=Audience.choices, coerce=lambda v: Audience(int(v)))

@@ -9,12 +9,13 @@ from django import forms
 from django.contrib.auth.password_validation import validate_password
 from django.utils.translation import gettext_lazy as _
 
+from anxiao.accounts.forms_base import PlainForm
 from anxiao.accounts.models import User
 from anxiao.accounts.rules import plain, read_code
 from anxiao.directory.models import School
 
 
-class SchoolSignInForm(forms.Form):
+class SchoolSignInForm(PlainForm):
     """School, number and password."""
 
     school = forms.CharField(
@@ -52,7 +53,7 @@ class SchoolSignInForm(forms.Form):
         raise forms.ValidationError(_("There is no school of this name here. Please choose one from the list."))
 
 
-class ActivationForm(forms.Form):
+class ActivationForm(PlainForm):
     """The code of the slip, and who it is for."""
 
     code = forms.CharField(
@@ -81,7 +82,7 @@ class ActivationForm(forms.Form):
         return read
 
 
-class NewPasswordForm(forms.Form):
+class NewPasswordForm(PlainForm):
     """A password of one's own, twice."""
 
     password = forms.CharField(

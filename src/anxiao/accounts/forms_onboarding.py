@@ -4,19 +4,39 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.forms.boundfield import BoundField
 from django.utils.translation import gettext_lazy as _
 
 from anxiao.accounts.commands.onboarding import Contact
+from anxiao.accounts.forms_base import PlainForm
 from anxiao.directory.importing.phones import judge_phone
 from anxiao.directory.models import School
 from anxiao.directory.names import SchoolState
 
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
 
-class OnboardingForm(forms.Form):
+
+_LABELS = {
+    "admin": {
+        "name": _("Administrator's name"),
+        "position": _("Administrator's position"),
+        "phone": _("Administrator's mobile number"),
+        "office": _("Administrator's office"),
+    },
+    "officer": {
+        "name": _("Officer's name"),
+        "position": _("Officer's position"),
+        "phone": _("Officer's mobile number"),
+        "office": _("Officer's office"),
+    },
+}
+
+
+class OnboardingForm(PlainForm):
     """A school of the register, and its two responsible persons with the same four facts each."""
 
     school = forms.TypedChoiceField(label=_("School"), coerce=int)
@@ -28,16 +48,10 @@ class OnboardingForm(forms.Form):
         for school in schools:
             cities[school.city].append((school.pk, _with_state(school)))
         self.fields["school"].choices = [("", _("Please choose")), *cities.items()]  # type: ignore[attr-defined]
-        for who in ("admin", "officer"):
-            self.fields[f"{who}_name"] = forms.CharField(label=_("Name"), max_length=60)
-            self.fields[f"{who}_position"] = forms.CharField(label=_("Position"), max_length=60)
-            self.fields[f"{who}_phone"] = forms.CharField(
-                label=_("Mobile number"),
-                max_length=24,
-                help_text=_("A mainland number stands alone; any other carries its country code."),
-                widget=forms.TextInput(attrs={"inputmode": "tel", "autocomplete": "off"}),
-            )
-            self.fields[f"{who}_office"] = forms.CharField(label=_("Office"), max_length=100)
+        for who, labels in _LABELS.items():
+            for fact, label in labels.items():
+                self.fields[f"{who}_{fact}"] = _field(fact, label)
+        self.say_plainly()
 
     def clean_admin_phone(self) -> str:
         return _mobile(self.cleaned_data["admin_phone"])
@@ -58,6 +72,17 @@ class OnboardingForm(forms.Form):
     @property
     def officer_fields(self) -> list[BoundField]:
         return [field for field in self if field.name.startswith("officer_")]
+
+
+def _field(fact: str, label: str | _StrPromise) -> forms.CharField:
+    if fact != "phone":
+        return forms.CharField(label=label, max_length=100 if fact == "office" else 60)
+    return forms.CharField(
+        label=label,
+        max_length=24,
+        help_text=_("A mainland number stands alone; any other carries its country code."),
+        widget=forms.TextInput(attrs={"inputmode": "tel", "autocomplete": "off"}),
+    )
 
 
 def _with_state(school: School) -> str:

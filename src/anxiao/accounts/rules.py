@@ -79,6 +79,12 @@ def grouped(code: str) -> str:
     return "-".join(code[i : i + 4] for i in range(0, len(code), 4))
 
 
+def number_hint(number: str) -> str:
+    """The end of a number, enough to tell two people of one name apart.  The slip does not carry the whole number,
+    because whoever finds it would then hold everything that activation asks for."""
+    return number if len(number) <= 4 else "…" + number[-3:]
+
+
 def code_hash(secret: str, code: str) -> str:
     """What is kept of a code: a keyed digest, useless to whoever reads only the database."""
     key = hashlib.sha256(b"anxiao.activation.1:" + secret.encode()).digest()

@@ -31,7 +31,7 @@ from anxiao.accounts.queries import grants as roles
 from anxiao.accounts.queries import onboarding as schools
 from anxiao.accounts.queries.categories import categories_of
 from anxiao.accounts.queries.nodes import school_node, way_to
-from anxiao.accounts.rules import ROLE_NODES, grouped
+from anxiao.accounts.rules import ROLE_NODES, grouped, number_hint
 from anxiao.base.clock import day_of, now
 from anxiao.base.errors import Invalid, NotYours, StepUpNeeded
 from anxiao.base.permissions import Permission
@@ -65,7 +65,7 @@ def grants(request: HttpRequest) -> HttpResponse:
             "menu": "settings",
             "tabs": _tabs(scope),
             "page": page,
-            "next_url": f"?{urlencode({'role': role, 'q': words, 'before': page.after})}" if page.after else "",
+            "next_url": f"?{urlencode([('role', role), ('q', words), ('before', page.after)])}" if page.after else "",
             "role": role,
             "words": words,
             "roles": list(ROLE_NODES),
@@ -236,7 +236,9 @@ def activation_print(request: HttpRequest, node_id: int) -> HttpResponse:
             "school": schools.school_of(node.school_id),
             "door": door,
             "made_at": moment,
-            "slips": [(s, grouped(s.code), data_uri(f"{door}?c={s.code}")) for s in sheet.slips],
+            "slips": [
+                (s.name, number_hint(s.number), grouped(s.code), data_uri(f"{door}?c={s.code}")) for s in sheet.slips
+            ],
         },
     )
 
