@@ -257,3 +257,50 @@ def test_pending_migrations_of_a_foreign_server_are_not_run_silently(data: Path)
         finally:
             for row in kept:
                 connection.execute("INSERT INTO django_migrations VALUES (%s, %s, %s, %s)", row)
+
+
+def test_a_demo_that_was_cut_off_is_made_anew() -> None:
+    with tempfile.TemporaryDirectory(prefix="anxiao-demo-") as directory:
+        data = Path(directory)
+        arguments = ["demo-data", "--people", "300", "--days", "2", "--data", directory, "--once"]
+        first = subprocess.Popen(
+            [sys.executable, "-m", "anxiao.config.cli", *arguments],
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert first.stdout is not None
+        for line in first.stdout:
+            # By now there are people, and a half-made demo would be refused.
+            if "Reports ..." in line:
+                break
+        first.kill()
+        first.wait()
+        first.stdout.close()
+        assert not (data / "demo.json").exists()
+
+        again = anxiao(*arguments)
+        assert again.returncode == 0, again.stderr
+        assert "left unfinished; it is made anew" in again.stdout
+        assert json.loads((data / "demo.json").read_text()) == {"people": 300, "days": 2, "seed": 1}
+        names = {account["name"] for account in json.loads((data / "accounts.json").read_text())}
+        assert {"demo-student", "demo2-student"} <= names
+
+        third = anxiao(*arguments)
+        assert (third.returncode, third.stdout) == (0, "")
+        one_sentence(anxiao(*arguments[:-1]), "holds people already")
+
+        sheet = next((data / "samples").glob("学生*.xlsx"))
+
+        trial = anxiao("import-directory", sheet, "--kind", "student", "--data", data, "--dry-run")
+        one_sentence(trial, r"several are in use: --school CODE \(4134010357 安徽大学")
+        errors = data / "errors.xlsx"
+        trial = anxiao(
+            *("import-directory", sheet, "--kind", "student", "--school", "4134010357", "--data", data),
+            *("--dry-run", "--errors", errors),
+        )
+        assert trial.returncode == 1, trial.stderr
+        assert "Dry run: nothing was changed." in trial.stdout
+        assert errors.stat().st_size > 1000
+        assert "新增" in trial.stdout

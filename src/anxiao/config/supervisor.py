@@ -211,7 +211,7 @@ def account_lines(path: Path) -> list[str]:
     lines = ["", f"Demo accounts (all in {path}):"]
     for account in shown:
         where = account.get("node") or account.get("school") or ""
-        lines.append(f"  {account['name']:<18} {account['password']:<14} {account['role']:<14} {where}")
+        lines.append(f"  {account['name']:<18} {account['password']:<14} {account['role']:<17} {where}")
     return lines
 
 
