@@ -91,7 +91,7 @@ class Helper:
 
 def me(scope: Scope, day: date) -> Me:
     """Who holds the phone; NotYours for accounts that belong to no person."""
-    if scope.person_id is None:
+    if scope.person_id is None or scope.school_id is None:
         raise NotYours
     try:
         person = Person.objects.select_related("category").get(pk=scope.person_id, school_id=scope.school_id)
