@@ -348,6 +348,18 @@ def test_the_province_sees_sheets_and_live_figures_side_by_side(cast: Cast) -> N
     assert [row.school.name for row in whole.rows if row.differs] == ["安徽大学"]
 
 
+def test_a_returned_sheet_does_not_count_in_the_totals_of_the_province(cast: Cast) -> None:
+    with cast.seen_by(cast.officer) as officer:
+        sign(cast, officer)
+    province = cast.province_officer
+    with cast.seen_by(province):
+        send_back(cast)
+        whole = province_sheets(province, round=round_of(), now=DEADLINE)
+    assert whole.signed.expected == 0
+    assert whole.stated == {}
+    assert not any(row.differs for row in whole.rows)
+
+
 def test_late_and_missing_sheets_of_the_last_fourteen_days_are_counted_by_school(cast: Cast) -> None:
     Organisation.objects.using("bulk").filter(pk=cast.anda_node.pk).update(created_at=MORNING - timedelta(days=20))
     days = [TODAY - timedelta(days=n) for n in range(16)]

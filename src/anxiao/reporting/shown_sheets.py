@@ -181,9 +181,9 @@ def differences(whole: ProvinceSheets) -> list[tuple[Any, list[tuple[Any, int, i
     """Schools whose live figures are no longer what they signed: row, [(label, signed, live)]."""
     found = []
     for row in whole.rows:
-        if row.sheet.current is None or not row.differs:
+        if row.standing_version is None or not row.differs:
             continue
-        signed = row.sheet.current.figures.total
+        signed = row.standing_version.figures.total
         changed = [
             (named.label, getattr(signed, named.field), getattr(row.live, named.field))
             for named in COMPARED

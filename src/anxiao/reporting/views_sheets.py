@@ -174,7 +174,7 @@ def comparison(request: HttpRequest) -> HttpResponse:
             **_frame(day, "comparison"),
             "round": round,
             "whole": whole,
-            "signed_schools": sum(row.sheet.current is not None for row in whole.rows),
+            "signed_schools": sum(row.standing_version is not None for row in whole.rows),
             "totals": shown.totals(whole),
             "differences": shown.differences(whole),
             "at": moment.astimezone(SHANGHAI),

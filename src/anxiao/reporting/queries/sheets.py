@@ -315,14 +315,23 @@ class Row:
     record: Record
 
     @property
+    def standing_version(self) -> Version | None:
+        """The signed version that counts for the province; a returned sheet counts no longer."""
+        return self.sheet.current if self.sheet.state == SheetState.SUBMITTED else None
+
+    @property
     def differs(self) -> bool:
         """Whether the signed figures are no longer those of the reports (corrections came, or reports)."""
-        return self.sheet.current is not None and self.sheet.current.figures.total != self.live
+        return self.standing_version is not None and self.standing_version.figures.total != self.live
 
 
 @dataclass(frozen=True, slots=True)
 class ProvinceSheets:
-    """All schools of the day, how many stand where, and the totals of sheets and of live figures side by side."""
+    """All schools of the day, how many stand where, and the totals of sheets and of live figures side by side.
+
+    ``signed`` and ``stated`` add up the sheets that count (returned ones do not), ``signed_live`` the live figures of
+    the same schools, ``live`` those of all.
+    """
 
     rows: Sequence[Row] = ()
     counts: Mapping[Standing, int] = field(default_factory=dict)
@@ -351,17 +360,16 @@ def province_sheets(scope: Scope, *, round: Round, now: datetime) -> ProvinceShe
         Row(school=s, sheet=sheets[s.id], live=figures_of(counters[s.node_id]).total, record=records[s.id])
         for s in schools
     ]
-    signed = [row for row in rows if row.sheet.current is not None]
+    signed = [(row, row.standing_version) for row in rows if row.standing_version is not None]
     stated: dict[str, int] = {}
-    for row in signed:
-        assert row.sheet.current is not None
-        for category, n in row.sheet.current.statements.items():
+    for _row, version in signed:
+        for category, n in version.statements.items():
             stated[category] = stated.get(category, 0) + n
     return ProvinceSheets(
         rows=rows,
         counts=_counted(sheets.values()),
-        signed=sum((row.sheet.current.figures.total for row in signed if row.sheet.current), Counts()),
-        signed_live=sum((row.live for row in signed), Counts()),
+        signed=sum((version.figures.total for _row, version in signed), Counts()),
+        signed_live=sum((row.live for row, _version in signed), Counts()),
         live=figures_of(added(counters.values())).total,
         stated=stated,
     )
