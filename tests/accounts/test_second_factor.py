@@ -144,3 +144,24 @@ def test_a_visitor_has_no_proof() -> None:
     request.user = AnonymousUser()
     with pytest.raises(StepUpNeeded):
         require_recent_proof(request)
+
+
+def test_a_lost_phone_is_helped_by_whoever_could_give_the_role(cast: Cast) -> None:
+    user = add_account("zhang.san", role=Role.COUNSELLOR, node=cast.tongxin1, demo=False)
+    officer = add_account("officer", role=Role.EPIDEMIC_OFFICER, node=cast.anda_node, demo=False)
+    client = signed_in("zhang.san")
+    set_up(client)
+    add_account("school", role=Role.SCHOOL_ADMIN, node=cast.anda_node)
+    desk = signed_in("school")
+    page = f"/console/settings/accounts/{user.pk}/"
+    assert desk.get(page).status_code == 200
+    asked = desk.post(page, {"act": "second-factor"}, headers={"referer": page})
+    assert asked.headers["Location"].startswith("/accounts/reauthenticate/")
+    assert user.authenticator_set.exists()
+    desk.post(asked.headers["Location"], {"password": PASSWORD})
+    assert desk.post(page, {"act": "second-factor"}).status_code == 302
+    assert not user.authenticator_set.exists()
+    assert (
+        client.get(PAGE).headers["Location"] == f"/accounts/login/?next={PAGE}" or client.get(PAGE).status_code == 404
+    )
+    assert desk.get(f"/console/settings/accounts/{officer.pk}/").status_code == 404, "that is the province's to do"

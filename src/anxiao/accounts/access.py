@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from allauth.account.internal.flows.reauthentication import did_recently_reauthenticate
 from django.http import HttpRequest
 
 from anxiao.accounts.models import Grant, User
-from anxiao.accounts.queries.nodes import school_node
-from anxiao.accounts.rules import may_give
+from anxiao.accounts.queries.grants import roles_held
+from anxiao.accounts.rules import may_give, may_help
 from anxiao.base.errors import NotYours, StepUpNeeded
 from anxiao.base.permissions import Permission, Role
 from anxiao.base.scope import Scope
@@ -34,13 +36,13 @@ def get_grant(scope: Scope, grant_id: int) -> Grant:
     return grant
 
 
-def get_account(scope: Scope, user_id: int) -> User:
-    """An account of the caller's own school, for those who manage roles there."""
+def get_account(scope: Scope, user_id: int, day: date) -> User:
+    """An account with roles, all of which are the caller's to give: they may help its holder back in."""
     user = User.objects.filter(pk=user_id).first()
-    if user is None or user.home_school_id is None:
+    if user is None:
         raise NotYours
-    node = school_node(user.home_school_id)
-    if node is None or not scope.may(Permission.GRANT_MANAGE, node.path):
+    held = roles_held([user.pk], day)[user.pk]
+    if not held or not may_help(scope, held):
         raise NotYours
     return user
 

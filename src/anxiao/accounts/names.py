@@ -13,6 +13,8 @@ class Verb(StrEnum):
     SIGNED_OUT = "account.signed_out"
     SESSIONS_ENDED = "account.sessions_ended"
     PASSWORD_CHANGED = "account.password_changed"
+    PASSWORD_RENEWED = "account.first_password_renewed"
+    SECOND_FACTOR_RESET = "account.second_factor_reset"
     PROVISIONED = "account.provisioned"
     GRANT_GIVEN = "grant.given"
     GRANT_ENDED = "grant.ended"

@@ -6,9 +6,10 @@ import hashlib
 import hmac
 import secrets
 import unicodedata
+from collections.abc import Iterable
 from datetime import timedelta
 
-from anxiao.base.permissions import ROLE_PERMISSIONS, Role
+from anxiao.base.permissions import ROLE_PERMISSIONS, Permission, Role
 from anxiao.base.scope import Scope
 
 ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -100,6 +101,19 @@ def name_fingerprint(secret: str, name: str) -> str:
 def new_password() -> str:
     """A first password to be typed from paper; it must be changed at the first sign-in."""
     return grouped("".join(secrets.choice(ALPHABET) for _place in range(PASSWORD_SIGNS)))
+
+
+FOUNDING_ROLES = frozenset({Role.SCHOOL_ADMIN, Role.EPIDEMIC_OFFICER})
+"""The two roles with which a school begins.  The province gives them, and helps their holders back in."""
+
+
+def may_help(by: Scope, held: Iterable[tuple[Role, str]]) -> bool:
+    """Whether the caller may open a new way into an account with these (role, path): only where every role is the
+    caller's to give.  Otherwise a new code or a reset second factor would be a way to a role one could not give."""
+    return all(
+        may_give(by, role, path) or (role in FOUNDING_ROLES and by.may(Permission.ONBOARDING_APPROVE, path))
+        for role, path in held
+    )
 
 
 def may_give(by: Scope, role: Role, path: str) -> bool:

@@ -13,6 +13,7 @@ urlpatterns = [
     path("roles/add/", views.grant_add, name="grant_add"),
     path("roles/counsellors/", views.counsellors, name="counsellors"),
     path("roles/<int:grant_id>/end/", views.grant_end, name="grant_end"),
+    path("accounts/<int:user_id>/", views.account, name="account"),
     path("activation/", views.activation, name="activation"),
     path("activation/<int:node_id>/", views.activation, name="activation_node"),
     path("activation/<int:node_id>/print/", views.activation_print, name="activation_print"),

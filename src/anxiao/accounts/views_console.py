@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from anxiao.accounts.access import (
+    get_account,
     get_activation_node,
     get_application,
     get_grant,
@@ -24,10 +25,13 @@ from anxiao.accounts.access import (
 from anxiao.accounts.commands.activation import print_codes
 from anxiao.accounts.commands.grants import end_grant, give_counsellors_their_role, give_grant_to_person
 from anxiao.accounts.commands.onboarding import approve_application, decline_application
+from anxiao.accounts.commands.recovery import renew_first_password, reset_second_factor
+from anxiao.accounts.commands.sessions import end_all_sessions
 from anxiao.accounts.forms_console import CategoryForm, GrantForm
 from anxiao.accounts.qr import data_uri
 from anxiao.accounts.queries import activation as funnel
 from anxiao.accounts.queries import grants as roles
+from anxiao.accounts.queries import has_second_factor
 from anxiao.accounts.queries import onboarding as schools
 from anxiao.accounts.queries.categories import categories_of
 from anxiao.accounts.queries.nodes import school_node, way_to
@@ -166,6 +170,35 @@ def counsellors(request: HttpRequest) -> HttpResponse:
     )
 
 
+@require_http_methods(["GET", "POST"])
+def account(request: HttpRequest, user_id: int) -> HttpResponse:
+    """An account with roles: end its sessions, or take off a second factor whose phone is lost."""
+    scope = _scope(request)
+    moment = now()
+    user = get_account(scope, user_id, day_of(moment))
+    if request.method == "POST":
+        require_recent_proof(request)
+        if request.POST.get("act") == "sessions":
+            end_all_sessions(by=scope, now=moment, user=user)
+            messages.success(request, _("%(name)s is signed out everywhere.") % {"name": user.display_name})
+        elif request.POST.get("act") == "second-factor":
+            reset_second_factor(by=scope, now=moment, user=user)
+            messages.success(
+                request, _("%(name)s sets up the second step anew at the next sign-in.") % {"name": user.display_name}
+            )
+        return redirect("settings:account", user_id=user.pk)
+    return render(
+        request,
+        "accounts/console/account.html",
+        {
+            "menu": "settings" if scope.may(Permission.GRANT_MANAGE) else "schools",
+            "account": user,
+            "held": roles.grants_of(scope, user, day_of(moment)),
+            "protected": has_second_factor(user),
+        },
+    )
+
+
 # -- activation -------------------------------------------------------------------------------------------------------
 
 
@@ -279,23 +312,41 @@ def onboarding_decide(request: HttpRequest, application_id: int) -> HttpResponse
     scope = _scope(request)
     application = get_application(scope, application_id)
     school = schools.school_of(application.school_id)
-    context: dict[str, Any] = {"menu": "schools", "application": application, "school": school}
-    if request.method == "GET":
-        return render(request, "accounts/console/onboarding_decide.html", context)
-    if request.POST.get("decision") == "approve":
+    founders = roles.founding_accounts(scope, school.pk, day_of(now()))
+    context: dict[str, Any] = {
+        "menu": "schools",
+        "application": application,
+        "school": school,
+        "founders": founders if application.state == OnboardingState.APPROVED else [],
+    }
+    decision = request.POST.get("decision", "")
+    if decision == "approve":
         require_recent_proof(request)
-        credentials = approve_application(by=scope, now=now(), application=application)
-        context["credentials"] = credentials
-        context["door"] = request.build_absolute_uri("/")
-        return render(request, "accounts/console/onboarding_sheet.html", context)
-    reason = request.POST.get("reason", "")[:300]
-    try:
-        decline_application(by=scope, now=now(), application=application, reason=reason)
-    except Invalid as wrong:
-        context |= {"reason": reason, "reason_error": wrong.fields.get("reason")}
-        return render(request, "accounts/console/onboarding_decide.html", context, status=422)
-    messages.success(request, _("The application of %(school)s was declined.") % {"school": school.name})
-    return redirect("settings:onboarding")
+        made = approve_application(by=scope, now=now(), application=application)
+        return _credentials(request, context | {"credentials": made, "opened": True})
+    if decision == "password":
+        require_recent_proof(request)
+        user = next((g.user for g in founders if str(g.user_id) == request.POST.get("account")), None)
+        if user is None:
+            raise NotYours
+        renewed = renew_first_password(by=scope, now=now(), user=user)
+        return _credentials(request, context | {"credentials": [renewed]})
+    if decision == "decline":
+        reason = request.POST.get("reason", "")[:300]
+        try:
+            decline_application(by=scope, now=now(), application=application, reason=reason)
+        except Invalid as wrong:
+            context |= {"reason": reason, "reason_error": wrong.fields.get("reason")}
+            return render(request, "accounts/console/onboarding_decide.html", context, status=422)
+        messages.success(request, _("The application of %(school)s was declined.") % {"school": school.name})
+        return redirect("settings:onboarding")
+    return render(request, "accounts/console/onboarding_decide.html", context)
+
+
+def _credentials(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """First passwords to print: shown in the answer to the act, and nowhere again."""
+    door = request.build_absolute_uri("/")
+    return render(request, "accounts/console/onboarding_sheet.html", context | {"door": door})
 
 
 # -- categories -------------------------------------------------------------------------------------------------------

@@ -14,11 +14,12 @@ from django.utils.translation import gettext as _
 
 from anxiao.accounts.commands.accounts import provision_account
 from anxiao.accounts.commands.sessions import change_password
-from anxiao.accounts.models import ActivationCode, Grant, User
+from anxiao.accounts.models import ActivationCode, User
 from anxiao.accounts.names import Verb
 from anxiao.accounts.queries.activation import activation_people
+from anxiao.accounts.queries.grants import roles_held
 from anxiao.accounts.queries.scopes import bare_scope
-from anxiao.accounts.rules import CODE_ATTEMPTS, CODE_LIFETIME, code_hash, new_code, plain
+from anxiao.accounts.rules import CODE_ATTEMPTS, CODE_LIFETIME, code_hash, may_help, new_code, plain
 from anxiao.base.clock import day_of
 from anxiao.base.errors import NotYours, Refused
 from anxiao.base.permissions import Permission
@@ -77,11 +78,10 @@ def print_codes(*, by: Scope, now: datetime, node: Organisation, person_ids: Col
     Organisation.objects.select_for_update().get(pk=node.pk)
     people = activation_people(by, node.pk, day_of(now), now)
     chosen = [p for p in people if (p.id in person_ids if person_ids is not None else not p.activated)]
-    if not by.may(Permission.GRANT_MANAGE, node.path):
-        # a code is a way into the account: for whoever holds a role only those who give roles may print it
-        holders = Grant.objects.valid_on(day_of(now)).filter(user__person_id__in=[p.id for p in chosen])
-        held = set(holders.values_list("user__person_id", flat=True))
-        chosen = [p for p in chosen if p.id not in held]
+    # a code is a way into the account: whoever prints one for a holder of roles must be able to give these roles
+    accounts = dict(User.objects.filter(person_id__in=[p.id for p in chosen]).values_list("person_id", "id"))
+    held = roles_held(accounts.values(), day_of(now))
+    chosen = [p for p in chosen if may_help(by, held.get(accounts.get(p.id, 0), []))]
     if not chosen:
         raise Refused(_("There is nobody here for whom you can print a code: all are activated or hold a role."))
     replaced = ActivationCode.objects.filter(

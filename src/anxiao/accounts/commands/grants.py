@@ -12,7 +12,7 @@ from anxiao.accounts.commands.accounts import provision_account
 from anxiao.accounts.models import Grant, User
 from anxiao.accounts.names import Verb
 from anxiao.accounts.queries.grants import counsellors_without_role
-from anxiao.accounts.rules import PLACE_ROLES, ROLE_NODES, may_give
+from anxiao.accounts.rules import FOUNDING_ROLES, PLACE_ROLES, ROLE_NODES, may_give
 from anxiao.base.clock import day_of
 from anxiao.base.errors import Invalid, NotYours
 from anxiao.base.permissions import Permission, Role
@@ -104,7 +104,7 @@ def give_founding_grant(*, by: Scope, now: datetime, user: User, role: Role, org
     """The two roles with which a school begins; the province gives them by approving its application."""
     if not by.may(Permission.ONBOARDING_APPROVE, organisation.path):
         raise NotYours
-    if role not in (Role.SCHOOL_ADMIN, Role.EPIDEMIC_OFFICER):
+    if role not in FOUNDING_ROLES:
         raise Invalid({"role": _("This role is given by the school itself.")})
     return _give(by=by, now=now, user=user, role=role, organisation=organisation, place=None, valid_from=day_of(now))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
 from django.db.models import Exists, OuterRef, Q
 
 from anxiao.accounts.models import Grant, User
+from anxiao.accounts.rules import FOUNDING_ROLES
 from anxiao.base.permissions import Permission, Role
 from anxiao.base.scope import Scope
 from anxiao.directory.models import ClassCounsellor, Organisation, Person, Place
@@ -83,3 +85,28 @@ def counsellors_without_role(scope: Scope, school: Organisation, day: date) -> l
         .select_related("person", "organisation")
         .order_by("organisation_id", "id")
     )
+
+
+def roles_held(user_ids: Iterable[int], day: date) -> dict[int, list[tuple[Role, str]]]:
+    """(role, path of the node) of each account's grants valid on ``day`` or beginning later."""
+    found: dict[int, list[tuple[Role, str]]] = {user_id: [] for user_id in user_ids}
+    rows = Grant.objects.filter(Q(valid_to=None) | Q(valid_to__gt=day), user_id__in=list(found))
+    for user_id, role, path in rows.values_list("user_id", "role", "organisation__path"):
+        found[user_id].append((Role(role), path))
+    return found
+
+
+def grants_of(scope: Scope, user: User, day: date) -> list[Grant]:
+    """An account's roles that are valid on ``day`` or begin later."""
+    rows = Grant.objects.filter(Q(valid_to=None) | Q(valid_to__gt=day), user=user)
+    return list(rows.select_related("organisation", "place").order_by("id"))
+
+
+def founding_accounts(scope: Scope, school_id: int, day: date) -> list[Grant]:
+    """Who administers a school's platform and who answers for its epidemic reports."""
+    rows = Grant.objects.valid_on(day).filter(
+        organisation__school_id=school_id,
+        role__in=FOUNDING_ROLES,
+        organisation__path__under=scope.paths_for(Permission.ONBOARDING_APPROVE),
+    )
+    return list(rows.select_related("user").order_by("id"))
