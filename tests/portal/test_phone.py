@@ -72,7 +72,7 @@ def reported(person: Person, **given: Any) -> None:
 def test_a_stranger_is_led_to_the_sign_in_and_back(phones: Phones) -> None:
     answer = Client().get("/h5/history/")
     assert answer.status_code == 302
-    assert answer.headers["Location"] == "/accounts/login/?next=%2Fh5%2Fhistory%2F"
+    assert answer.headers["Location"] == "/h5/sign-in/?next=%2Fh5%2Fhistory%2F"
 
 
 def test_an_office_account_reports_for_nobody(phones: Phones) -> None:

@@ -37,7 +37,7 @@ def for_a_person(view: View) -> View:
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         scope = _scope(request)
         if not scope.is_known:
-            return redirect(f"{reverse('account_login')}?{urlencode({'next': request.get_full_path()})}")
+            return redirect(f"{reverse('accounts:sign_in')}?{urlencode({'next': request.get_full_path()})}")
         if scope.person_id is None:
             return render(request, "portal/h5/office.html", {"tab": "today"})
         return view(request, *args, **kwargs)
@@ -280,7 +280,7 @@ def _words(who: phone.Me) -> dict[str, Any]:
     return {
         "person": who.person_id,
         "home": reverse("portal:h5"),
-        "login": f"{reverse('account_login')}?{urlencode({'next': reverse('portal:h5')})}",
+        "login": f"{reverse('accounts:sign_in')}?{urlencode({'next': reverse('portal:h5')})}",
         "waiting_title": _("Not yet received"),
         "waiting_offline": _("Your report is kept on this phone. It will be sent as soon as there is a network."),
         "waiting_busy": _("Your report is kept on this phone. The platform is busy; we keep trying."),
