@@ -35,7 +35,7 @@ def cast(module_database: Any) -> Cast:
 
 
 def sign_in(page: Any, username: str, live_server_url: str) -> None:
-    page.goto(f"{live_server_url}/h5/")
+    page.goto(f"{live_server_url}/accounts/login/?next=/h5/")
     page.fill("[name=login]", username)
     page.fill("[name=password]", PASSWORD)
     page.locator("main button[type=submit]").first.click()
