@@ -127,12 +127,13 @@ def search_people(
     after: int | None = None,
     before: int | None = None,
     limit: int = PAGE,
+    reach: Reach | None = None,
 ) -> PeoplePage:
     """People who belong to somewhere within the caller's reach on ``day``, by school and number, one page.
 
     ``text`` is the beginning of a name or number, any part of a name within one school, or part of a class's name.
     """
-    reach = reach_of(scope)
+    reach = reach or reach_of(scope)
     conditions, params = _within(reach)
     params |= {"day": day, "limit": limit + 1}
     wanted = unicodedata.normalize("NFKC", text).strip()[:60]
@@ -155,15 +156,21 @@ def search_people(
         conditions.append(f"(p.school_id, p.number, p.id) {sign} (%(k_school)s, %(k_number)s, %(k_id)s)")
         params |= {"k_school": keyed[0], "k_number": keyed[1], "k_id": key}
     direction = "DESC" if backwards else "ASC"
-    order = f"school_id {direction}, p.number {direction}, p.id {direction}"
+    # the page is chosen before anything is joined to it, so that the index on (school, number) gives the order
     sql = f"""
-        SELECT p.id, p.school_id, p.number, p.name, p.phone, p.audience, c.name, o.id, o.name, o.grade, s.name
-        FROM person p {_MEMBER}
-        JOIN organisation o ON o.id = m.organisation_id
-        JOIN category c ON c.school_id = p.school_id AND c.id = p.category_id
-        JOIN school s ON s.id = p.school_id
-        WHERE {" AND ".join(conditions) or "true"}
-        ORDER BY p.{order} LIMIT %(limit)s
+        WITH page AS (
+            SELECT p.id, p.school_id, p.number, p.name, p.phone, p.audience, p.category_id, m.organisation_id
+            FROM person p {_MEMBER}
+            WHERE {" AND ".join(conditions) or "true"}
+            ORDER BY p.school_id {direction}, p.number {direction}, p.id {direction} LIMIT %(limit)s
+        )
+        SELECT page.id, page.school_id, page.number, page.name, page.phone, page.audience, c.name,
+               o.id, o.name, o.grade, s.name
+        FROM page
+        JOIN organisation o ON o.id = page.organisation_id
+        JOIN category c ON c.school_id = page.school_id AND c.id = page.category_id
+        JOIN school s ON s.id = page.school_id
+        ORDER BY page.school_id {direction}, page.number {direction}, page.id {direction}
     """
     with connection.cursor() as cursor:
         cursor.execute(sql, params)

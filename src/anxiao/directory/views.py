@@ -21,7 +21,7 @@ from anxiao.directory.access import get_organisation, get_person, may_reach
 from anxiao.directory.commands import reveal_phone
 from anxiao.directory.crumbs import crumbs
 from anxiao.directory.names import Audience
-from anxiao.directory.queries import PersonFile, filter_nodes, person_file, reach_of, search_people
+from anxiao.directory.queries import PeoplePage, PersonFile, filter_nodes, person_file, reach_of, search_people
 
 
 @require_GET
@@ -37,18 +37,26 @@ def people(request: HttpRequest) -> HttpResponse:
     node = None
     if (node_id := _whole(request.GET.get("node"))) is not None:
         node = get_organisation(scope, node_id, Permission.PEOPLE_VIEW)
-    page = search_people(
-        scope,
-        day=day,
-        text=text,
-        node=node,
-        audience=audience,
-        after=_whole(request.GET.get("after")),
-        before=_whole(request.GET.get("before")),
+    reach = reach_of(scope)
+    # a million people one after the other help nobody: from above the schools one searches
+    ask = reach.everywhere and not text and node is None
+    page = (
+        PeoplePage([])
+        if ask
+        else search_people(
+            scope,
+            day=day,
+            text=text,
+            node=node,
+            audience=audience,
+            after=_whole(request.GET.get("after")),
+            before=_whole(request.GET.get("before")),
+            reach=reach,
+        )
     )
     kept = {"q": text, "node": node.pk if node else "", "audience": audience or ""}
-    reach = reach_of(scope)
     context = {
+        "ask": ask,
         "menu": "people",
         "text": text,
         "node": node,

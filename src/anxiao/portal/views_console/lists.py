@@ -43,7 +43,7 @@ from anxiao.reporting.commands.reminders import remind_missing, remind_missing_o
 from anxiao.reporting.commands.viewing import open_health_list
 from anxiao.reporting.models import Round
 from anxiao.reporting.names import ExemptionReason
-from anxiao.reporting.queries.boards import trail_of
+from anxiao.reporting.queries.boards import counted_in, trail_of
 from anxiao.reporting.queries.people import (
     HEALTH,
     Listing,
@@ -92,6 +92,7 @@ class ListPlace:
     remind_url: str
     nodes: Sequence[Organisation] = ()
     node: Organisation | None = None
+    counted: Sequence[Organisation] = ()
 
 
 @require_GET
@@ -115,6 +116,7 @@ def node_list(request: HttpRequest, node_id: int, kind: str) -> HttpResponse:
         remind_url=reverse("portal:console_remind", args=[(chosen or found).pk]) if may_remind else "",
         nodes=[n for n in filter_nodes(scope, listing.permission) if n.pk != found.pk and _beneath(n, found)],
         node=chosen,
+        counted=[chosen or found],
     )
     permitted = [k for k in TABS if scope.may(k.permission, found.path)]
     return _list(request, scope, listing, where, of, place, permitted, moment)
@@ -143,6 +145,7 @@ def mine_list(request: HttpRequest, kind: str) -> HttpResponse:
         remind_url=remind if may_remind else "",
         nodes=nodes,
         node=chosen,
+        counted=reminds,
     )
     permitted = [k for k in TABS if all(scope.may(k.permission, n.path) for n in nodes)]
     return _list(request, scope, listing, where, of, place, permitted, moment)
@@ -258,7 +261,11 @@ def _list(
         after=whole(request.GET.get("after")),
         before=whole(request.GET.get("before")),
     )
-    count = count_names(scope, listing, where, of.round, audience=audience)
+    if place.counted:
+        count = getattr(counted_in(scope, place.counted, of.round, audience), str(listing))
+    else:
+        # a building: no counter knows who lives where, and few live in one
+        count = count_names(scope, listing, where, of.round, audience=audience)
     if listing in HEALTH and page.rows:
         open_health_list(
             by=scope,

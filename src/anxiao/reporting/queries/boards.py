@@ -152,6 +152,16 @@ def figures_of_nodes(scope: Scope, nodes: Iterable[Organisation], round: Round) 
     return {node: figures(found[node], round.campaign.audiences) for node in ids}
 
 
+def counted_in(scope: Scope, nodes: Iterable[Organisation], round: Round, audience: int | None = None) -> Figures:
+    """Several nodes of one school added up, of one audience or of all that are asked: one statement.
+
+    What a list of names writes above itself, so that no page has to count people in order to show fifty of them.
+    """
+    found = numbers(scope, nodes=[node.pk for node in nodes], series=round.campaign_id, day=round.day)
+    asked = [a for a in round.campaign.audiences if audience in (None, a)]
+    return sum((figures(of_node, asked) for of_node in found.values()), NOTHING)
+
+
 def hours_of(
     scope: Scope,
     node: Organisation,

@@ -154,10 +154,10 @@ LEFT JOIN report r ON r.school_id = p.school_id AND r.person_id = p.id AND r.sch
 """
 
 _CONDITIONS: Mapping[Listing, str] = {
-    Listing.MISSING: "e.id IS NULL AND r.person_id IS NULL",
-    Listing.LATE: "e.id IS NULL AND r.late",
-    Listing.ON_TIME: "e.id IS NULL AND NOT r.late",
-    Listing.EXEMPT: "e.id IS NOT NULL",
+    Listing.MISSING: "e.person_id IS NULL AND r.person_id IS NULL",
+    Listing.LATE: "e.person_id IS NULL AND r.late",
+    Listing.ON_TIME: "e.person_id IS NULL AND NOT r.late",
+    Listing.EXEMPT: "e.person_id IS NOT NULL",
     Listing.UNWELL: "r.unwell",
     Listing.FEVER: "r.fever",
     Listing.SUSPECTED: f"r.diagnosis = {DIAGNOSES['suspected']}",
@@ -227,13 +227,16 @@ def names(
             params |= {"number": number, "key": key}
     direction = "DESC" if backwards else "ASC"
     health = f", r.answers, r.form_version_id, {_HEALTH_COLUMNS}" if kind in HEALTH else ""
+    listed = f"""
+        SELECT p.id, p.school_id, p.number, p.name, p.phone, p.audience, p.category_id, m.organisation_id,
+               e.reason, e.valid_to, r.received_at, r.late, r.version, r.channel{health}
+        {from_and_where(kind, where, audience=audience)}{keyset}
+    """
+    if where.node_ids is not None or where.place_ids is not None:
+        # few people: OFFSET 0 keeps the planner from walking through the whole school in the order of numbers
+        listed = f"SELECT * FROM ({listed} OFFSET 0) p"
     sql = f"""
-        WITH page AS (
-            SELECT p.id, p.school_id, p.number, p.name, p.phone, p.audience, p.category_id, m.organisation_id,
-                   e.reason, e.valid_to, r.received_at, r.late, r.version, r.channel{health}
-            {from_and_where(kind, where, audience=audience)}{keyset}
-            ORDER BY p.number {direction}, p.id {direction} LIMIT %(limit)s
-        )
+        WITH page AS ({listed} ORDER BY p.number {direction}, p.id {direction} LIMIT %(limit)s)
         SELECT page.*, c.name AS category, o.name AS node, o.grade,
                (SELECT max(x.sent_at) FROM reminder x WHERE x.school_id = page.school_id AND x.person_id = page.id
                 AND x.round_id = %(round)s) AS reminded_at
