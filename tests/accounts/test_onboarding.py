@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from django.test import Client
 
+from anxiao.accounts.commands.founding import found_officer
 from anxiao.accounts.commands.onboarding import Contact, apply_for_school, approve_application, decline_application
 from anxiao.accounts.models import Grant, User
 from anxiao.base.errors import Invalid, NotYours, Refused
@@ -16,7 +17,7 @@ from anxiao.base.tenancy import school_context
 from anxiao.directory.models import Category, Onboarding, Organisation, School
 from anxiao.directory.names import SchoolState
 from anxiao.ledger.models import Entry
-from tests.builders import MORNING, add_account, add_school
+from tests.builders import HOUSE, MORNING, add_account, add_school
 from tests.cast import Cast
 from tests.conftest import Database
 
@@ -161,3 +162,21 @@ def test_the_settings_are_not_there_for_whoever_does_not_manage_them(cast: Cast,
     desk.post("/accounts/login/", {"login": "somebody", "password": PASSWORD})
     for page in ("roles/", "roles/add/", "roles/counsellors/", "categories/", "schools/"):
         assert desk.get(f"/console/settings/{page}").status_code == 404, page
+
+
+def test_the_first_officer_of_a_province_is_made_by_the_house_itself_and_by_no_account(cast: Cast) -> None:
+    facts = {
+        "now": MORNING,
+        "username": "li.si",
+        "display_name": "李四",
+        "role": Role.PROVINCE_OFFICER,
+        "province": cast.province,
+    }
+    with cast.seen_by(cast.province_officer) as officer, pytest.raises(NotYours):
+        found_officer(by=officer, **facts)
+    with school_context("*"):
+        credential = found_officer(by=HOUSE, **facts)
+    client = Client()
+    typed = {"login": "li.si", "password": credential.password}
+    assert client.post("/accounts/login/", typed).status_code == 302
+    assert client.get("/console/").headers["Location"] == "/accounts/password/change/"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.response import SimpleTemplateResponse
@@ -62,6 +63,8 @@ class ScopeMiddleware:
                 # a late template must still be rendered inside: its queries need the context
                 return response.render() if isinstance(response, SimpleTemplateResponse) else response
         except NotYours as absent:
+            if not request.scope.is_known and request.method == "GET":  # type: ignore[attr-defined]
+                return redirect_to_login(request.get_full_path())  # a visitor may be somebody: ask first
             raise Http404 from absent
         except StepUpNeeded:
             # next= leads back to the page with the form, not to the act itself: nothing is posted twice unseen

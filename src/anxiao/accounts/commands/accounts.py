@@ -28,7 +28,7 @@ def provision_account(*, by: Scope, now: datetime, person: Person, username: str
     standing = User.objects.filter(person=person).first()
     if standing is not None:
         return standing
-    name = _chosen(username) if username.strip() else _from_directory(person)
+    name = chosen_username(username) if username.strip() else _from_directory(person)
     user = User(
         username=name,
         display_name=person.name,
@@ -54,7 +54,8 @@ def _from_directory(person: Person) -> str:
     return person_username(School.objects.values_list("code", flat=True).get(pk=person.school_id), person.number)
 
 
-def _chosen(username: str) -> str:
+def chosen_username(username: str) -> str:
+    """A user name of somebody's choice in its one form, or what is wrong with it."""
     name = fold_username(username)
     if not _CHOSEN.match(name):
         raise Invalid(
