@@ -24,7 +24,14 @@
     }
   });
 
+  // Left open over midnight, the page speaks of yesterday above the numbers of today: begin again.
+  const day = part() && part().dataset.day;
+
   document.addEventListener("htmx:afterSettle", () => {
+    if (part() && part().dataset.day !== day) {
+      window.location.reload();
+      return;
+    }
     document.dispatchEvent(new CustomEvent("ax:redraw"));
     const names = document.getElementById("names");
     if (!names || !part()) return;
