@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg
 import pytest
 from django.conf import settings
+from django.db import connections
 from django.test import Client
 
 from anxiao.accounts.commands.sessions import end_all_sessions
@@ -63,6 +66,20 @@ def test_ten_wrong_passwords_close_the_account_for_a_while_in_every_spelling_but
     assert sign_in(Client(), "Wang.Wu").status_code == 200
     # the whole campus shares one address
     assert sign_in(Client(), "zhao.liu").status_code == 302
+
+
+def test_thirty_guesses_at_the_same_moment_are_not_more_than_ten(cast: Cast) -> None:
+    add_account("wang.wu", person=cast.wangwu)
+
+    def guess(_n: int) -> None:
+        try:
+            sign_in(Client(), "wang.wu", "wrong")
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(guess, range(30)))
+    assert 1 <= len(written("account.sign_in_failed")) <= 10
 
 
 def test_whoever_belongs_to_a_school_gets_the_phones_pass_and_loses_it_at_sign_out(cast: Cast) -> None:
