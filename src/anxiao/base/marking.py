@@ -1,4 +1,4 @@
-"""Marks a text as a message of the catalogue where it is written, without Django; it is translated where it is shown."""
+"""Marks a text as a message of the catalogue where it is written, without Django; translated where it is shown."""
 
 from __future__ import annotations
 
