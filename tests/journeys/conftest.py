@@ -20,6 +20,7 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 HERE = Path(__file__).resolve().parent
 SCREENSHOTS = HERE / "screenshots"
+FAILED = pytest.StashKey[bool]()
 REQUIRED = os.environ.get("ANXIAO_REQUIRE_JOURNEYS") == "1"
 INSTALL = "no Chromium here; install it with: apt-get install -y chromium fonts-noto-cjk"
 ARGUMENTS = [
@@ -50,6 +51,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     report = yield
+    if report.when == "call":
+        item.stash[FAILED] = report.failed
     if REQUIRED and report.skipped and HERE in item.path.parents:
         report.outcome = "failed"
         report.longrepr = f"a journey was skipped where journeys are required: {item.nodeid}\n{report.longrepr}"
@@ -114,7 +117,12 @@ def visitor(browser: object, request: pytest.FixtureRequest) -> Iterator[Callabl
         return page
 
     yield open_page
-    for context in contexts:
+    for number, context in enumerate(contexts, start=1):
+        if request.node.stash.get(FAILED, False):
+            # What everybody had before them when it went wrong.
+            SCREENSHOTS.mkdir(exist_ok=True)
+            for page in context.pages:
+                page.screenshot(path=str(SCREENSHOTS / f"failed-{request.node.name}-{number}.png"), full_page=True)
         context.close()
     assert not faults, "\n".join(faults)
 
@@ -136,6 +144,7 @@ def shot() -> Callable[[object, str], Path]:
     def take(page: object, name: str, *, full: bool = True) -> Path:
         SCREENSHOTS.mkdir(exist_ok=True)
         path = SCREENSHOTS / f"{name}.png"
+        page.wait_for_load_state()  # type: ignore[attr-defined]
         page.screenshot(path=str(path), full_page=full)  # type: ignore[attr-defined]
         return path
 
