@@ -228,7 +228,9 @@ def _mine(request: HttpRequest, scope: Scope, nodes: Sequence[Organisation], mom
     # a building is counted from the residents themselves; nobody looks after more than a few
     rows += [_place_row(p, place_board(scope, p, of.round).total, of) for p in places]
     context |= {
-        "total": sum((row.figures for row in rows), NOTHING),
+        # a resident of one's building may sit in one's class as well: classes and buildings are never added up
+        "total": sum(found.values(), NOTHING) if counted else sum((row.figures for row in rows), NOTHING),
+        "no_sum": bool(counted and places),
         "urls": urls,
         "rows": rows,
         "above": [n for n in nodes if n.school_id == SHARED_SCHOOL],

@@ -108,7 +108,7 @@ def node_list(request: HttpRequest, node_id: int, kind: str) -> HttpResponse:
     may_remind = of.is_today and scope.may(Permission.REMIND, (chosen or found).path)
     place = ListPlace(
         heading=found.label,
-        trail=crumbs(scope, trail_of(scope, found), (_label(listing), ""), query=of.query),
+        trail=crumbs(scope, trail_of(scope, found), (_label(listing, of, moment), ""), query=of.query),
         back=reverse("portal:console_node", args=[found.pk]) + of.query,
         url=lambda other: reverse("portal:console_node_list", args=[found.pk, other]),
         object_type="organisation",
@@ -137,7 +137,7 @@ def mine_list(request: HttpRequest, kind: str) -> HttpResponse:
     remind = reverse("portal:console_remind", args=[chosen.pk]) if chosen else reverse("portal:console_remind_mine")
     place = ListPlace(
         heading=_("All that I look after"),
-        trail=[(_("All that I look after"), reverse("portal:console") + of.query), (_label(listing), "")],
+        trail=[(_("All that I look after"), reverse("portal:console") + of.query), (_label(listing, of, moment), "")],
         back=reverse("portal:console") + of.query,
         url=lambda other: reverse("portal:console_mine_list", args=[other]),
         object_type="organisation",
@@ -164,7 +164,10 @@ def place_list(request: HttpRequest, place_id: int, kind: str) -> HttpResponse:
     may_remind = of.is_today and _holds_place(scope, place_id, Permission.REMIND)
     place = ListPlace(
         heading=found.name,
-        trail=[(found.name, reverse("portal:console_place", args=[found.pk]) + of.query), (_label(listing), "")],
+        trail=[
+            (found.name, reverse("portal:console_place", args=[found.pk]) + of.query),
+            (_label(listing, of, moment), ""),
+        ],
         back=reverse("portal:console_place", args=[found.pk]) + of.query,
         url=lambda other: reverse("portal:console_place_list", args=[found.pk, other]),
         object_type="place",
@@ -234,7 +237,7 @@ def _list(
         "day": of.day,
         "of": of,
         "listing": str(listing),
-        "heading": _label(listing),
+        "heading": _label(listing, of, moment),
         "lead": place.heading,
         "what": _meaning(listing),
         "trail": place.trail,
@@ -245,7 +248,7 @@ def _list(
         "audiences": Audience.choices,
         "filtered": bool(place.node or audience),
         "all_url": place.url(str(listing)) + query_of(day=kept["day"], campaign=kept["campaign"]),
-        "states": [(str(k), _label(k), place.url(str(k)) + query_of(**kept)) for k in HEALTH]
+        "states": [(str(k), _label(k, of, moment), place.url(str(k)) + query_of(**kept)) for k in HEALTH]
         if listing in HEALTH
         else [],
         "is_health": listing in HEALTH,
@@ -282,7 +285,7 @@ def _list(
         "round": of.round,
         "lines": _in_words(page, of.round) if listing in HEALTH else [Line(row) for row in page.rows],
         "count": count,
-        "tabs": [(str(k), _label(k), place.url(str(k)) + query_of(**kept)) for k in permitted],
+        "tabs": [(str(k), _label(k, of, moment), place.url(str(k)) + query_of(**kept)) for k in permitted],
         "tab": "unwell" if listing in HEALTH else str(listing),
         "previous": here + query_of(**kept, before=page.before) if page.before else "",
         "next": here + query_of(**kept, after=page.after) if page.after else "",
@@ -317,7 +320,10 @@ def _in_words(page: Names, round: Round) -> list[Line]:
     return lines
 
 
-def _label(listing: Listing) -> str:
+def _label(listing: Listing, of: Asked, moment: datetime) -> str:
+    if listing is Listing.MISSING and of.round is not None and of.is_today and moment < of.round.deadline_at:
+        # before the deadline nobody has missed anything
+        return _("Not yet reported")
     return {
         Listing.MISSING: _("Missing"),
         Listing.LATE: _("Late"),
