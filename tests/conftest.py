@@ -171,6 +171,8 @@ def live_server_url(module_database: Database) -> Iterator[str]:
         listener.listen(128)
         listener.set_inheritable(True)
         port = listener.getsockname()[1]
+        # Nothing is collected in a test; an absent directory would only be complained about.
+        (module_database.server.data_dir / "static").mkdir(exist_ok=True)
         environment = {
             **os.environ,
             **module_database.environment,
