@@ -149,3 +149,18 @@ def test_where_the_ledger_is_broken_nobody_comes_in(cast: Cast, database: Databa
     client = Client(raise_request_exception=False)
     assert sign_in(client, "wang.wu").status_code == 500
     assert client.get("/accounts/password/change/").status_code == 302
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        *("signup/", "email/", "confirm-email/", "confirm-email/abc/", "password/set/", "login/code/confirm/"),
+        *("password/reset/", "password/reset/done/", "password/reset/key/1-abc/", "2fa/webauthn/signup/"),
+    ],
+)
+def test_nobody_signs_up_and_nothing_works_by_e_mail(cast: Cast, page: str) -> None:
+    desk = Client()
+    assert desk.get(f"/accounts/{page}").status_code == 404
+    add_account("wang.wu", person=cast.wangwu)
+    sign_in(desk, "wang.wu")
+    assert desk.get(f"/accounts/{page}").status_code == 404
