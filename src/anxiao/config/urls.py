@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 
 urlpatterns = [
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include("anxiao.accounts.urls_sign_in")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("anxiao.config.urls_health")),
     path("", include("anxiao.portal.urls")),
