@@ -1,4 +1,4 @@
-"""Sign-in, password and second factor, beneath /accounts/: allauth's pages under allauth's names, but only some of them.
+"""Sign-in, password and second factor, beneath /accounts/: pages of allauth under its names, but only some of them.
 
 ``allauth.urls`` would also route signing up, addresses of e-mail and resetting a password by e-mail.  Nobody signs up
 here and no e-mail leaves this house, so these doors do not exist.
