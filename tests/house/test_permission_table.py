@@ -6,11 +6,15 @@ address that is gone.  When a line must change, change it by hand and say why in
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+from django.conf import settings
 
 from anxiao.base.permissions import Role
+from anxiao.intake.app import application
 from tests.conftest import Database
-from tests.house.permissions import ROLES, PermissionStage, Row, addresses, prepare, read_table
+from tests.house.permissions import ROLES, PermissionStage, Row, TestClient, addresses, prepare, read_table
 
 TABLE = read_table()
 
@@ -28,8 +32,12 @@ WITHOUT_A_FOREIGN_LINE = {
 
 
 @pytest.fixture(scope="module")
-def stage(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> PermissionStage:
-    return prepare(tmp_path_factory.mktemp("permissions"))
+def stage(module_database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PermissionStage]:
+    made = prepare(tmp_path_factory.mktemp("permissions"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANXIAO_SECRET_KEY", settings.SECRET_KEY)  # both doors check the pass with the same key
+        with TestClient(application) as made.intake:
+            yield made
 
 
 def test_every_address_has_a_line() -> None:
