@@ -20,7 +20,6 @@ VENDOR = Path(__file__).resolve().parent.parent / "ui" / "static" / "vendor"
 
 # What the pages ask for, by the name they ask for it.
 FILES = {
-    "alpine-csp.min.js": "@alpinejs/csp/dist/cdn.min.js",
     "echarts.min.js": "echarts/dist/echarts.min.js",
     "htmx.min.js": "htmx.org/dist/htmx.min.js",
     "tabler.min.css": "@tabler/core/dist/css/tabler.min.css",
