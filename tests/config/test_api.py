@@ -92,6 +92,8 @@ def test_the_province_reads_all_sheets_of_a_day(cast: Cast) -> None:
     found = signed_in(Role.PROVINCE_OFFICER, cast.province).get("/api/v1/sheets", {"day": TODAY.isoformat()}).json()
 
     described("/sheets", 200, found)
+    times = [found["round"][name][11:16] for name in ("deadline_at", "sheets_due_at", "closes_at")]
+    assert times == ["14:00", "16:00", "00:00"]
     assert found["counts"] == {"waiting": 1, "missing": 0, "returned": 1, "late": 0, "on_time": 0}
     sheet = next(s for s in found["sheets"] if s["school"]["name"] == "安徽大学")
     assert sheet["version"]["return_reason"] == "请核对"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 from uuid import uuid4
 
+from anxiao.base.clock import moment_at
 from anxiao.base.tenancy import school_context
 from anxiao.intake import service
 from anxiao.ledger.models import Entry
-from anxiao.reporting.models import Report
+from anxiao.reporting.models import Report, Round
 from anxiao.reporting.names import Channel
 from tests.builders import answers
 from tests.intake.conftest import Door, at
@@ -159,6 +160,8 @@ def test_the_first_phone_of_a_day_makes_its_round(door: Door) -> None:
     (asked,) = door.today(door.cast.wangwu).json()["rounds"]
     assert asked["opens_at"] == "2026-03-05T00:00:00+08:00"
     assert asked["closes_at"] == "2026-03-06T00:00:00+08:00"
+    made = Round.objects.get(pk=asked["id"])
+    assert made.sheets_due_at == moment_at(made.day, time(16))
 
 
 def test_a_form_of_another_version_is_told_to_reload(door: Door) -> None:

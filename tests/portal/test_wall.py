@@ -22,7 +22,7 @@ from tests.builders import TODAY, add_account, report, round_of
 from tests.cast import Cast, assemble
 
 NOON = moment_at(TODAY, time(12))
-DEADLINE = moment_at(TODAY, time(14))
+DEADLINE, DUE = moment_at(TODAY, time(14)), moment_at(TODAY, time(16))
 
 
 @pytest.fixture
@@ -66,12 +66,13 @@ def test_hours_that_have_not_come_are_unknown_and_not_zero(cast: Cast) -> None:
     assert today[13:] == [None] * 11
 
 
-def test_after_the_deadline_the_ticker_names_the_schools_whose_sheet_is_missing(
+def test_once_sheets_are_due_the_ticker_names_the_schools_whose_sheet_is_missing(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client = signed_in(Role.PROVINCE_OFFICER, cast.province)
-    assert client.get(reverse("portal:wall-data")).json()["texts"]["ticker"] == "Day sheet not signed yet"
     monkeypatch.setattr(views_wall, "now", lambda: DEADLINE)
+    assert client.get(reverse("portal:wall-data")).json()["texts"]["ticker"] == "Day sheet not signed yet"
+    monkeypatch.setattr(views_wall, "now", lambda: DUE)
     shown = client.get(reverse("portal:wall-data")).json()
     assert shown["texts"]["ticker"] == "Day sheet missing"
     assert shown["ticker"] == ["安徽大学", "合肥工业大学"]

@@ -22,6 +22,7 @@ from anxiao.ledger.models import Entry
 from anxiao.reporting import rules_sheets
 from anxiao.reporting.access_sheets import get_school_node
 from anxiao.reporting.commands import sheets as commands
+from anxiao.reporting.commands.campaigns import start_daily_campaign
 from anxiao.reporting.commands.reports import correct_report
 from anxiao.reporting.commands.sheets import return_sheet, submit_sheet
 from anxiao.reporting.models import DaySheet, DaySheetVersion
@@ -37,10 +38,11 @@ from anxiao.reporting.queries.sheets import (
     sheets_on,
 )
 from anxiao.reporting.rules_sheets import Fault, SheetFigures, Standing, faults_of, may_return, may_submit
-from tests.builders import MORNING, TODAY, add_school, answers, report, round_of, scope_for
+from tests.builders import HOUSE, MORNING, TODAY, add_school, answers, report, round_of, scope_for
 from tests.cast import Cast, assemble
 
-DEADLINE = moment_at(TODAY, time(14))
+DEADLINE, DUE = moment_at(TODAY, time(14)), moment_at(TODAY, time(16))
+"""Of the people, and of the sheets."""
 NOON = moment_at(TODAY, time(12))
 MICROSECOND = timedelta(microseconds=1)
 ZERO = dict.fromkeys(ZeroCategory.values, 0)
@@ -161,11 +163,38 @@ def test_another_number_than_the_reports_give_needs_an_explanation(cast: Cast, s
     assert SheetFigures.read(version.figures).of("fever") == 1
 
 
-@pytest.mark.parametrize(("at", "late"), [(DEADLINE - MICROSECOND, False), (DEADLINE, True)])
-def test_a_sheet_is_late_from_the_deadline_on(cast: Cast, seen: Scope, at: datetime, late: bool) -> None:
+@pytest.mark.parametrize(("at", "late"), [(DEADLINE, False), (DUE - MICROSECOND, False), (DUE, True)])
+def test_a_sheet_is_late_from_the_moment_on_at_which_it_is_due(
+    cast: Cast, seen: Scope, at: datetime, late: bool
+) -> None:
     assert sign(cast, seen, now=at).late is late
     standing = sheet_of(seen, school_id=cast.anda.pk, round=round_of(), now=at).standing
     assert standing is (Standing.LATE if late else Standing.ON_TIME)
+
+
+def test_a_school_that_waits_for_its_last_reports_signs_on_time(cast: Cast, seen: Scope) -> None:
+    report(cast.wangwu, at=DEADLINE - MICROSECOND)
+    report(cast.zhaoliu, at=DEADLINE)
+    assert sheet_of(seen, school_id=cast.anda.pk, round=round_of(), now=DEADLINE).standing is Standing.WAITING
+    version = sign(cast, seen, now=DEADLINE + timedelta(minutes=5))
+    signed = SheetFigures.read(version.figures).total
+    assert (version.late, signed.on_time, signed.late) == (False, 1, 1)
+
+
+def test_sheets_are_never_due_before_the_reports(cast: Cast) -> None:
+    with school_context("*"), pytest.raises(Invalid) as refusal:
+        start_daily_campaign(
+            by=HOUSE,
+            now=NOON,
+            organisation=cast.province,
+            questionnaire=cast.campaign.questionnaire,
+            title="晚间上报",
+            title_en="Evening report",
+            audiences=(Audience.STUDENT,),
+            starts_on=TODAY,
+            deadline_at=time(20),
+        )
+    assert set(refusal.value.fields) == {"sheets_due_at"}
 
 
 def test_a_submitted_sheet_cannot_be_submitted_again(cast: Cast, seen: Scope) -> None:
@@ -284,8 +313,8 @@ def test_a_returned_sheet_is_signed_again_as_a_new_version_and_the_first_stays(c
         assert returned.current.return_reason == "请核对发热人数"
 
         report(cast.wangwu, at=DEADLINE, **FEVERISH)
-        sign(cast, officer, now=DEADLINE + timedelta(minutes=5), fever=1)
-        sheet = sheet_of(officer, school_id=cast.anda.pk, round=round_of(), now=DEADLINE + timedelta(hours=1))
+        sign(cast, officer, now=DUE + timedelta(minutes=5), fever=1)
+        sheet = sheet_of(officer, school_id=cast.anda.pk, round=round_of(), now=DUE + timedelta(hours=1))
 
     assert [v.number for v in sheet.versions] == [1, 2]
     assert [v.figures.total.fever for v in sheet.versions] == [0, 1]
@@ -327,8 +356,8 @@ def test_a_school_that_is_not_in_use_owes_no_sheet(cast: Cast) -> None:
     add_school("4134099999", "示例学院", city="芜湖市")
     province = cast.province_officer
     with cast.seen_by(province):
-        assert sheet_counts(province, round=round_of(), now=NOON)[Standing.WAITING] == 2
-        counts = sheet_counts(province, round=round_of(), now=DEADLINE)
+        assert sheet_counts(province, round=round_of(), now=DUE - MICROSECOND)[Standing.WAITING] == 2
+        counts = sheet_counts(province, round=round_of(), now=DUE)
     assert (counts[Standing.WAITING], counts[Standing.MISSING]) == (0, 2)
 
 
@@ -365,11 +394,11 @@ def test_late_and_missing_sheets_of_the_last_fourteen_days_are_counted_by_school
     days = [TODAY - timedelta(days=n) for n in range(16)]
     rounds = {day: round_of(day) for day in days}
     with cast.seen_by(cast.officer) as officer:
-        for day, at in ((TODAY, time(13)), (days[1], time(15)), (days[2], time(14)), (days[15], time(16))):
+        for day, at in ((TODAY, time(15)), (days[1], time(17)), (days[2], time(16)), (days[15], time(18))):
             submit_sheet(by=officer, now=moment_at(day, at), round=rounds[day], school_id=cast.anda.pk, statements=ZERO)
         (school,) = schools_in_use(officer)
-        record = punctuality(officer, schools=[school], round=rounds[TODAY], now=DEADLINE)[school.id]
-        own = history(officer, school=school, round=rounds[TODAY], now=DEADLINE)
+        record = punctuality(officer, schools=[school], round=rounds[TODAY], now=DUE)[school.id]
+        own = history(officer, school=school, round=rounds[TODAY], now=DUE)
     assert (record.late, record.missing) == (2, 11)
     assert len(own) == 14
     assert [d.sheet.standing for d in own[:4]] == [Standing.ON_TIME, Standing.LATE, Standing.LATE, Standing.MISSING]

@@ -80,6 +80,7 @@ def test_the_way_in_leads_each_to_their_own_page(cast: Cast, officer: Client, pr
 def test_an_officer_signs_and_the_page_shows_the_signature(cast: Cast, officer: Client) -> None:
     page = officer.get(sheet_url(cast)).content.decode()
     assert "State and sign" in page
+    assert "reports before 14:00 · day sheet before 16:00" in page
     assert "7 people have not answered yet" in page
 
     answer = officer.post(sheet_url(cast), ALL_ZERO, follow=True)
@@ -160,6 +161,9 @@ def test_the_province_returns_a_sheet_and_the_school_reads_why(cast: Cast, offic
 def test_the_list_counts_and_filters(cast: Cast, officer: Client, province: Client, monkeypatch: Any) -> None:
     officer.post(sheet_url(cast), ALL_ZERO)
     clock(monkeypatch, moment_at(TODAY, time(14)))
+    early = province.get(reverse("reporting:province"))
+    assert early.context["counts"] == {"waiting": 1, "missing": 0, "returned": 0, "late": 0, "on_time": 1}
+    clock(monkeypatch, moment_at(TODAY, time(16)))
     whole = province.get(reverse("reporting:province"))
     assert whole.context["counts"] == {"waiting": 0, "missing": 1, "returned": 0, "late": 0, "on_time": 1}
     some = province.get(reverse("reporting:province"), {"state": "missing"})

@@ -190,6 +190,7 @@ def _round(round: Round) -> Json:
         "id": round.pk,
         "day": round.day.isoformat(),
         "deadline_at": round.deadline_at.astimezone(SHANGHAI).isoformat(),
+        "sheets_due_at": round.sheets_due_at.astimezone(SHANGHAI).isoformat(),
         "closes_at": round.closes_at.astimezone(SHANGHAI).isoformat(),
     }
 

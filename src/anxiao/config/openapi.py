@@ -100,7 +100,14 @@ SCHEMAS: dict[str, Any] = {
             )
         ),
     ),
-    "Round": _object("One day of the campaign.", id=_ID, day=_DAY, deadline_at=_MOMENT, closes_at=_MOMENT),
+    "Round": _object(
+        "One day of the campaign.",
+        id=_ID,
+        day=_DAY,
+        deadline_at={**_MOMENT, "description": "a report from this moment on is late"},
+        sheets_due_at={**_MOMENT, "description": "a day sheet first signed from this moment on is late"},
+        closes_at={**_MOMENT, "description": "no reports from this moment on"},
+    ),
     "Counts": COUNTS,
     "Board": _object(
         node=_ref("Node"),

@@ -59,9 +59,10 @@ ORDER BY p.day DESC, p.round_id DESC LIMIT 1
 repeated request is judged like the first."""
 
 MAKE_ROUNDS = """
-INSERT INTO round (campaign_id, day, version_id, opens_at, deadline_at, closes_at)
+INSERT INTO round (campaign_id, day, version_id, opens_at, deadline_at, sheets_due_at, closes_at)
 SELECT c.id, %(day)s::date, v.id, (%(day)s::date + c.opens_at) AT TIME ZONE 'Asia/Shanghai',
        (%(day)s::date + c.deadline_at) AT TIME ZONE 'Asia/Shanghai',
+       (%(day)s::date + c.sheets_due_at) AT TIME ZONE 'Asia/Shanghai',
        (%(day)s::date + 1)::timestamp AT TIME ZONE 'Asia/Shanghai'
 FROM campaign c
 JOIN LATERAL (SELECT id FROM questionnaire_version WHERE questionnaire_id = c.questionnaire_id

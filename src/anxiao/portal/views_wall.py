@@ -127,7 +127,7 @@ def _ticker_words(wall: Wall) -> str:
         return _("People missing") if wall.waiting else _("Everybody has reported.")
     if not wall.waiting:
         return _("All schools have signed their day sheet.")
-    return _("Day sheet missing") if wall.over else _("Day sheet not signed yet")
+    return _("Day sheet missing") if wall.sheets_owed else _("Day sheet not signed yet")
 
 
 def _curve(wall: Wall) -> Any:

@@ -16,7 +16,10 @@ from anxiao.reporting.names import Channel, ExemptionReason, SheetState
 
 
 class Campaign(models.Model):
-    """Who must answer which questionnaire, how often, by when (上报任务).  Here: daily."""
+    """Who must answer which questionnaire, how often, by when (上报任务).  Here: daily.
+
+    ``deadline_at`` is the people's; schools sign their day sheets before ``sheets_due_at`` of the same day.
+    """
 
     id = models.AutoField(primary_key=True)
     organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="+")
@@ -26,11 +29,17 @@ class Campaign(models.Model):
     audiences = ArrayField(models.SmallIntegerField())
     opens_at = models.TimeField(help_text="Asia/Shanghai")
     deadline_at = models.TimeField(help_text="Asia/Shanghai")
+    sheets_due_at = models.TimeField(help_text="Asia/Shanghai")
     starts_on = models.DateField()
     ends_on = models.DateField(null=True, help_text="last day")
 
     class Meta:
         db_table = "campaign"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=Q(sheets_due_at__gte=F("deadline_at")), name="campaign_sheets_after_reports"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.title
@@ -45,12 +54,14 @@ class Round(models.Model):
     version = models.ForeignKey(QuestionnaireVersion, models.PROTECT, related_name="+")
     opens_at = models.DateTimeField()
     deadline_at = models.DateTimeField()
+    sheets_due_at = models.DateTimeField()
     closes_at = models.DateTimeField()
 
     class Meta:
         db_table = "round"
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint("campaign", "day", name="round_one_a_day"),
+            models.CheckConstraint(condition=Q(sheets_due_at__gte=F("deadline_at")), name="round_sheets_after_reports"),
         ]
         ordering: ClassVar[list[str]] = ["-day", "id"]
 

@@ -18,7 +18,7 @@ from enum import StrEnum
 from typing import Any, Self
 
 from anxiao.reporting.names import SheetState, ZeroCategory
-from anxiao.reporting.rules import Metric, RoundTimes
+from anxiao.reporting.rules import Metric
 
 # -- what stands in a sheet -------------------------------------------------------------------------------------------
 
@@ -221,22 +221,35 @@ def diagram() -> list[str]:
 class Standing(StrEnum):
     """How a school stands with its sheet in the eyes of the province."""
 
-    WAITING = "waiting"  # nothing signed, and the deadline has not come
-    MISSING = "missing"  # nothing signed, and the deadline has passed
+    WAITING = "waiting"  # nothing signed, and the sheet is not due yet
+    MISSING = "missing"  # nothing signed, and the sheet was due
     RETURNED = "returned"
     LATE = "late"
     ON_TIME = "on_time"
 
 
+def is_late(due_at: datetime, signed_at: datetime) -> bool:
+    """Late from the moment on at which sheets are due: 15:59:59.999999 is on time, 16:00:00 is late.
+
+    The people's own deadline has no say here: before it a school cannot know who answered on time.
+    """
+    return signed_at >= due_at
+
+
+def is_owed(due_at: datetime, now: datetime) -> bool:
+    """Whether a sheet that nobody has signed is missing by now."""
+    return now >= due_at
+
+
 def standing_of(
-    state: SheetState | None, first_submitted_at: datetime | None, times: RoundTimes, now: datetime
+    state: SheetState | None, first_submitted_at: datetime | None, due_at: datetime, now: datetime
 ) -> Standing:
     """Punctuality is decided by the first signature: a school sent back to correct a word is not late for it."""
     if state is None or first_submitted_at is None:
-        return Standing.MISSING if now >= times.deadline_at else Standing.WAITING
+        return Standing.MISSING if is_owed(due_at, now) else Standing.WAITING
     if state == SheetState.RETURNED:
         return Standing.RETURNED
-    return Standing.LATE if first_submitted_at >= times.deadline_at else Standing.ON_TIME
+    return Standing.LATE if is_late(due_at, first_submitted_at) else Standing.ON_TIME
 
 
 # -- the seal ---------------------------------------------------------------------------------------------------------

@@ -33,7 +33,7 @@ from anxiao.reporting.commands.sheets import check_statements, return_sheet, sub
 from anxiao.reporting.forms import ReturnForm, SheetForm
 from anxiao.reporting.models import Round
 from anxiao.reporting.queries import sheets as queries
-from anxiao.reporting.rules_sheets import SheetFigures, Standing, may_return, may_submit
+from anxiao.reporting.rules_sheets import SheetFigures, Standing, is_owed, may_return, may_submit
 
 DRAFT = "sheet_draft"
 """Session key of what an officer typed: it must survive the way through the password page."""
@@ -143,7 +143,7 @@ def province(request: HttpRequest) -> HttpResponse:
             "city": city,
             "counts": {state.value: counts.get(state, 0) for state in Standing},
             "links": {state.value: filtered(state.value) for state in Standing} | {"all": filtered("")},
-            "owed": round is not None and moment >= round.deadline_at,
+            "owed": round is not None and is_owed(round.sheets_due_at, moment),
             "at": moment.astimezone(SHANGHAI),
             "states": [
                 ("", _("All schools"), filtered(""), len(whole.rows)),
@@ -236,6 +236,7 @@ def _sheet_page(
             "sheet": found,
             "live": live,
             "at": moment.astimezone(SHANGHAI),
+            # the people's deadline: who has not answered by then is missing in the sheet, whenever it is signed
             "over": moment >= round.deadline_at,
             "signing": signing,
             "form": form,

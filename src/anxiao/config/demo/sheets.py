@@ -50,7 +50,7 @@ def plan_signings(
             ago = (today - day).days
             minute = chance.randint(41, 57)
             late = (i, ago) in LATE
-            at = moment_at(day, time(15, minute - 40) if late else time(13, minute)) + timedelta(seconds=minute)
+            at = moment_at(day, time(16, minute - 40) if late else time(14, minute)) + timedelta(seconds=minute)
             if (i, ago) in MISSING or at >= now or (ago == 0 and university.shape.prefix):
                 continue
             found.append(Signing(university.school_id, day, at, (i, ago) in RETURNED))

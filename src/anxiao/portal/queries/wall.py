@@ -12,7 +12,7 @@ from anxiao.directory.models import Organisation
 from anxiao.reporting.models import Round
 from anxiao.reporting.queries.boards import children_of
 from anxiao.reporting.queries.sheets import SchoolSeen, live_numbers, schools_in_use, sheets_on
-from anxiao.reporting.rules_sheets import Counts, Standing, added, figures_of, hours_of
+from anxiao.reporting.rules_sheets import Counts, Standing, added, figures_of, hours_of, is_owed
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,9 @@ class Wall:
     above: bool = True
 
     @property
-    def over(self) -> bool:
-        return self.round is not None and self.at >= self.round.deadline_at
+    def sheets_owed(self) -> bool:
+        """Whether the time for signing is over."""
+        return self.round is not None and is_owed(self.round.sheets_due_at, self.at)
 
 
 def province_wall(scope: Scope, *, title: str, round: Round, now: datetime) -> Wall:

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from datetime import date, datetime, time
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from anxiao.base.clock import day_bounds, moment_at
+from anxiao.base.errors import Invalid
 from anxiao.base.scope import SHARED_SCHOOL, Scope
 from anxiao.directory.models import Organisation
 from anxiao.ledger.commands import record
@@ -15,6 +17,8 @@ from anxiao.questionnaires.models import Questionnaire
 from anxiao.reporting.models import Campaign, Round
 
 OPENS_AT, DEADLINE_AT = time(0), time(14)
+SHEETS_DUE_AT = time(16)
+"""Two hours after the people: a school that waits for its last reports on time can still sign on time."""
 
 
 @transaction.atomic
@@ -29,8 +33,15 @@ def start_daily_campaign(
     audiences: Iterable[int],
     starts_on: date,
     deadline_at: time = DEADLINE_AT,
+    sheets_due_at: time = SHEETS_DUE_AT,
 ) -> Campaign:
-    """Begin a daily campaign of a province: everybody of ``audiences`` answers each day before ``deadline_at``."""
+    """Begin a daily campaign of a province.
+
+    Everybody of ``audiences`` answers each day before ``deadline_at``; every school signs its day sheet before
+    ``sheets_due_at``, which cannot be the earlier of the two.
+    """
+    if sheets_due_at < deadline_at:
+        raise Invalid({"sheets_due_at": _("A school cannot sign before its people have had their time.")})
     campaign = Campaign.objects.create(
         organisation=organisation,
         questionnaire=questionnaire,
@@ -39,6 +50,7 @@ def start_daily_campaign(
         audiences=[int(a) for a in audiences],
         opens_at=OPENS_AT,
         deadline_at=deadline_at,
+        sheets_due_at=sheets_due_at,
         starts_on=starts_on,
     )
     record(
@@ -76,5 +88,6 @@ def _round(campaign: Campaign, day: date) -> Round:
         version=version,
         opens_at=moment_at(day, campaign.opens_at),
         deadline_at=moment_at(day, campaign.deadline_at),
+        sheets_due_at=moment_at(day, campaign.sheets_due_at),
         closes_at=day_bounds(day)[1],
     )

@@ -17,8 +17,7 @@ from anxiao.ledger.commands import record
 from anxiao.reporting.access_sheets import get_school_node
 from anxiao.reporting.models import DaySheet, DaySheetVersion, Round
 from anxiao.reporting.names import SHEET_RETURNED, SHEET_SUBMITTED, SheetState, ZeroCategory
-from anxiao.reporting.queries.sheets import live_figures, times_of
-from anxiao.reporting.rules import is_late
+from anxiao.reporting.queries.sheets import live_figures
 from anxiao.reporting.rules_sheets import (
     Fault,
     SheetFigures,
@@ -26,6 +25,7 @@ from anxiao.reporting.rules_sheets import (
     differing,
     digest_of,
     faults_of,
+    is_late,
     may_return,
     may_submit,
 )
@@ -70,7 +70,7 @@ def submit_sheet(
         figures=figures.stored(),
         statements={category: int(statements[category] or 0) for category in ZeroCategory.values},
         note=note,
-        late=is_late(times_of(round), now),
+        late=is_late(round.sheets_due_at, now),
         signed_by=by.user_id,
         signed_by_name=by.display_name or by.username,
         signed_at=now,

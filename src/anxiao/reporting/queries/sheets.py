@@ -17,7 +17,6 @@ from anxiao.directory.names import OrganisationKind, SchoolState
 from anxiao.questionnaires.concepts import ISOLATIONS, PERSON_TYPES, RETURN_PLANS
 from anxiao.reporting.models import DaySheet, DaySheetVersion, Round
 from anxiao.reporting.names import SheetState
-from anxiao.reporting.rules import RoundTimes
 from anxiao.reporting.rules_sheets import (
     Counts,
     Facts,
@@ -27,6 +26,8 @@ from anxiao.reporting.rules_sheets import (
     added,
     digest_of,
     figures_of,
+    is_late,
+    is_owed,
     standing_of,
 )
 from anxiao.statistics.queries import numbers
@@ -64,10 +65,6 @@ def round_on(day: date) -> Round | None:
     Where a day has several rounds, the oldest campaign is the province's own.
     """
     return Round.objects.filter(day=day).select_related("campaign", "version").order_by("campaign_id").first()
-
-
-def times_of(round: Round) -> RoundTimes:
-    return RoundTimes(round.opens_at, round.deadline_at, round.closes_at)
 
 
 # -- live figures -----------------------------------------------------------------------------------------------------
@@ -192,7 +189,7 @@ def _sheet(
     first = stored.first_submitted_at if stored else None
     return Sheet(
         school_id=school_id,
-        standing=standing_of(state, first, times_of(round), now),
+        standing=standing_of(state, first, round.sheets_due_at, now),
         state=state,
         first_submitted_at=first,
         versions=tuple(_version(version, round) for version in versions),
@@ -260,21 +257,21 @@ def rounds_back(round: Round, days: int = DAYS_BACK) -> list[Round]:
 def punctuality(scope: Scope, *, schools: Sequence[SchoolSeen], round: Round, now: datetime) -> dict[int, Record]:
     """Late and missing sheets of each school over the last 14 days.  Two queries.
 
-    A school owes sheets from the day on which it was opened, and a day counts as missing once its deadline passed.
+    A school owes sheets from the day on which it was opened, and a day counts as missing once its sheet was due.
     """
     rounds = {r.pk: r for r in rounds_back(round)}
     signed: dict[int, dict[int, bool]] = {}
     rows = (
         DaySheet.objects.filter(school_id__in=[s.id for s in schools], round__in=rounds, current__gt=0)
-        .annotate(deadline=F("round__deadline_at"))
-        .values_list("school_id", "round_id", "first_submitted_at", "deadline")
+        .annotate(due_at=F("round__sheets_due_at"))
+        .values_list("school_id", "round_id", "first_submitted_at", "due_at")
     )
-    for school_id, round_id, first, deadline in rows:
-        signed.setdefault(school_id, {})[round_id] = first >= deadline
+    for school_id, round_id, first, due_at in rows:
+        signed.setdefault(school_id, {})[round_id] = is_late(due_at, first)
     found: dict[int, Record] = {}
     for school in schools:
         mine = signed.get(school.id, {})
-        owed = [r.pk for r in rounds.values() if r.day >= school.since and r.deadline_at <= now]
+        owed = [r.pk for r in rounds.values() if r.day >= school.since and is_owed(r.sheets_due_at, now)]
         found[school.id] = Record(late=sum(mine.values()), missing=sum(pk not in mine for pk in owed))
     return found
 
