@@ -133,7 +133,7 @@ def security_holes(connection: psycopg.Connection[Any]) -> list[Finding]:
         for table in cursor.execute(TABLES_WITH_A_SCHOOL, names):
             count += 1
             holes += [
-                Finding("row-level security", table["name"], complaint, False, "see docs/howto/change-a-table.md")
+                Finding("row-level security", table["name"], complaint, False, "fence it as anxiao.base.schema does")
                 for complaint in _complaints(table, {app, bulk})
             ]
     holes += [

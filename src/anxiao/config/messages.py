@@ -214,7 +214,7 @@ def _translation(message: Message, pairs: dict[str, str], used: set[str]) -> str
 def as_po(catalog: Catalog) -> str:
     """The text of the catalogue, in an order that makes small changes small."""
     out = io.BytesIO()
-    write_po(out, catalog, width=0, omit_header=True, sort_output=True, include_lineno=False)
+    write_po(out, catalog, width=0, omit_header=True, sort_output=True, no_location=True)
     return HEADER + out.getvalue().decode("utf-8").strip() + "\n"
 
 
