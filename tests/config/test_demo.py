@@ -15,6 +15,7 @@ from django.db import connections
 
 from anxiao.accounts.models import Grant, User
 from anxiao.accounts.queries import scope_of
+from anxiao.accounts.queries.activation import activation_counts
 from anxiao.base.clock import moment_at
 from anxiao.base.errors import Refused
 from anxiao.base.tenancy import school_context
@@ -22,7 +23,7 @@ from anxiao.config.demo import DemoSummary, create_demo
 from anxiao.config.demo.accounts import ENDINGS, PASSWORD
 from anxiao.config.demo.shape import SCHOOLS
 from anxiao.directory.importing.phones import judge_phone
-from anxiao.directory.models import Person, School
+from anxiao.directory.models import Organisation, Person, School
 from anxiao.questionnaires.concepts import MEANINGS, from_column
 from anxiao.questionnaires.provincial import provincial_daily
 from anxiao.questionnaires.rules import judge
@@ -187,9 +188,21 @@ def test_the_story_hangs_together(demo: Made) -> None:
 
 
 def test_nobody_else_can_sign_in(demo: Made) -> None:
-    usable = User.objects.exclude(password__startswith="!")
-    assert set(usable.values_list("is_demo", flat=True)) == {True}
-    assert usable.count() == 2 * len(ENDINGS)
+    """Other people have activated their accounts, as the boards show, with a password that was thrown away."""
+    assert User.objects.filter(is_demo=True).count() == 2 * len(ENDINGS)
+    other = User.objects.filter(is_demo=False).first()
+    assert other is not None
+    assert not other.check_password(PASSWORD)
+    assert authenticate(None, username=other.username, password=PASSWORD) is None
+
+
+def test_most_people_have_activated_their_account(demo: Made) -> None:
+    scope = scope_of(User.objects.get(username="demo-province"), TODAY)
+    with school_context("*"):
+        schools = Organisation.objects.filter(kind="school")
+        found = activation_counts(scope, [school.pk for school in schools], TODAY)
+    assert len(found) == len(SCHOOLS)
+    assert all(0.6 < one.activated / one.people < 0.95 for one in found.values())
 
 
 def test_sheets_tell_a_story(demo: Made) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime, timedelta
@@ -21,8 +22,6 @@ from anxiao.directory.models import Organisation
 
 PASSWORD = "anxiao-demo"
 """The published password of the demo, and of nothing else."""
-NO_PASSWORD = "!"
-"""Django's mark of an account without a usable password."""
 
 ABOVE = {"operator": Role.OPERATOR, "province": Role.PROVINCE_OFFICER}
 AT_SCHOOL = {
@@ -90,6 +89,8 @@ def make_accounts(
     """Write accounts and grants of everybody; the one password is hashed once."""
     made = Accounts()
     secret = make_password(PASSWORD)
+    # The others chose a password, or they would not count as activated; this one is known to nobody, not even to us.
+    forgotten = make_password(secrets.token_urlsafe(32))
     take_account, take_grant = Ids(cursor, "account"), Ids(cursor, "account_grant")
     chance = words.stream(seed, "accounts")
     rows: list[tuple[Any, ...]] = []
@@ -128,7 +129,7 @@ def make_accounts(
         if university.school_id not in made.officers:
             officer = university.staff[0]
             user_id = add(
-                person_username(code, officer.number), officer.name, officer, university.school_id, NO_PASSWORD, False
+                person_username(code, officer.number), officer.name, officer, university.school_id, forgotten, False
             )
             grants.append(_Grant(user_id, Role.EPIDEMIC_OFFICER, university.node_id))
             made.officers[university.school_id] = user_id
@@ -138,7 +139,7 @@ def make_accounts(
             share = pace.setdefault(human.node.id, min(1.0, max(0.3, chance.gauss(rate, 0.09))))
             if human.id in made.by_person or not (human.id in counsellors or chance.random() < share):
                 continue
-            add(person_username(code, human.number), human.name, human, university.school_id, NO_PASSWORD, False)
+            add(person_username(code, human.number), human.name, human, university.school_id, forgotten, False)
         told = {h.id for h in stages[university.school_id].roles.values()} if university.school_id in stages else set()
         for class_id, human in university.counsellor_of.items():
             if human.id not in told:
