@@ -207,15 +207,20 @@ def test_moving_twice_on_one_day_and_changing_the_counsellor(staffed: Cast) -> N
         person = Person.objects.get(number=row[2])
         (now_in,) = person.memberships.filter(superseded_at=None)
         assert now_in.organisation.name == "通信2班"
-        (link,) = ClassCounsellor.objects.filter(organisation=now_in.organisation)
-        assert (link.person.number, link.valid_to) == (make.counsellor(1, 1)[0], None)
+        links = ClassCounsellor.objects.filter(organisation=now_in.organisation).order_by("id")
+        # the first was named and taken back on one day: it was never valid, and what was said is kept
+        assert [(link.person.number, link.valid_from, link.valid_to) for link in links] == [
+            (make.counsellor(0, 0)[0], date(2026, 11, 24), date(2026, 11, 24)),
+            (make.counsellor(1, 1)[0], date(2026, 11, 24), None),
+        ]
     row[9], row[10], row[11] = *reversed(make.counsellor(0, 0)[:2]), make.counsellor(0, 0)[2]
     staged = bring(staffed, students(row), now=NEXT_DAY)
     assert counted(staged) == (0, 0, 1, 0)
     assert staged.counts["makes"]["counsellor"] == 1
     with acting(staffed.admin):
-        links = ClassCounsellor.objects.filter(organisation=now_in.organisation).order_by("valid_from")
+        links = ClassCounsellor.objects.filter(organisation=now_in.organisation).order_by("id")
         assert [(link.person.number, link.valid_to) for link in links] == [
+            (make.counsellor(0, 0)[0], date(2026, 11, 24)),
             (make.counsellor(1, 1)[0], date(2026, 11, 25)),
             (make.counsellor(0, 0)[0], None),
         ]

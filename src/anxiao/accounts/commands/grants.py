@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -11,14 +12,14 @@ from django.utils.translation import gettext as _
 from anxiao.accounts.commands.accounts import provision_account
 from anxiao.accounts.models import Grant, User
 from anxiao.accounts.names import Verb
-from anxiao.accounts.queries.grants import counsellors_without_role
+from anxiao.accounts.queries.grants import counsellors_without_role, roles_without_counsellor
 from anxiao.accounts.rules import FOUNDING_ROLES, PLACE_ROLES, ROLE_NODES, may_give
 from anxiao.base.clock import day_of
 from anxiao.base.errors import Invalid, NotYours
 from anxiao.base.permissions import Permission, Role
-from anxiao.base.scope import SHARED_SCHOOL, Scope
+from anxiao.base.scope import SHARED_SCHOOL, Scope, system_scope
 from anxiao.directory.models import Organisation, Person, Place
-from anxiao.ledger.commands import record
+from anxiao.ledger.commands import Line, record, record_many
 
 
 @transaction.atomic
@@ -97,6 +98,31 @@ def give_counsellors_their_role(*, by: Scope, now: datetime, school: Organisatio
             valid_to=link.valid_to,
         )
     return len(missing)
+
+
+@transaction.atomic
+def end_roles_the_roster_took_back(*, school_id: int, since: date, now: datetime, **_: Any) -> None:
+    """Listens to ``roster.changed``: whom the directory no longer names for a class loses the counsellor's role on it.
+
+    Only what the directory gave is taken: a deputy whom it never named, or who got the role afterwards, keeps it.
+    """
+    today = day_of(now)
+    ended = roles_without_counsellor(school_id, since, today)
+    Grant.objects.filter(pk__in=[grant.pk for grant in ended]).update(valid_to=today)
+    record_many(
+        by=system_scope("roster"),
+        now=now,
+        lines=[
+            Line(
+                Verb.GRANT_ENDED,
+                "grant",
+                grant.pk,
+                school_id,
+                {"account": grant.user_id, "role": grant.role, "organisation": grant.organisation_id},
+            )
+            for grant in ended
+        ],
+    )
 
 
 @transaction.atomic

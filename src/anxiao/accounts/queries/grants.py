@@ -87,6 +87,23 @@ def counsellors_without_role(scope: Scope, school: Organisation, day: date) -> l
     )
 
 
+def roles_without_counsellor(school_id: int, since: date, day: date) -> list[Grant]:
+    """Counsellors' roles valid on ``day`` whose holder was the class's counsellor in the directory until a day between
+    ``since`` and ``day``, and is not any more.  Locked, for they are about to end.
+
+    A role that was given later than that is nothing the directory could take back.
+    """
+    links = ClassCounsellor.objects.filter(
+        school_id=school_id, organisation_id=OuterRef("organisation_id"), person_id=OuterRef("user__person_id")
+    )
+    ended = links.filter(valid_to__range=(since, day), valid_to__gte=OuterRef("valid_from"))
+    standing = links.filter(Q(valid_to=None) | Q(valid_to__gt=day), valid_from__lte=day)
+    rows = Grant.objects.valid_on(day).filter(
+        Exists(ended), ~Exists(standing), role=Role.COUNSELLOR, organisation__school_id=school_id
+    )
+    return list(rows.select_for_update(of=("self",)).order_by("id"))
+
+
 def roles_held(user_ids: Iterable[int], day: date) -> dict[int, list[tuple[Role, str]]]:
     """(role, path of the node) of each account's grants valid on ``day`` or beginning later."""
     found: dict[int, list[tuple[Role, str]]] = {user_id: [] for user_id in user_ids}

@@ -112,7 +112,7 @@ RETURNING id
 _COUNSELLORS = f"""
 WITH {plan.STAGED}, {plan.COLLEGES}, {plan.TARGETS},
 wanted AS (SELECT DISTINCT organisation_id, counsellor FROM targets)
-SELECT w.organisation_id, p.id, cc.id, cc.valid_from,
+SELECT w.organisation_id, p.id, cc.id,
        coalesce(cc.valid_to, (SELECT min(later.valid_from) FROM class_counsellor later
                               WHERE later.school_id = %(school)s AND later.organisation_id = w.organisation_id
                                 AND later.valid_from > %(today)s))
@@ -419,24 +419,17 @@ def _move(params: dict[str, Any]) -> int:
 
 
 def _link_counsellors(params: dict[str, Any]) -> int:
+    """Begin and end links. One that began today ends today: it was never valid, and stays as what was said once."""
     today: date = params["today"]
     found = plan.run(_COUNSELLORS, params)
-    replaced = [(link, person) for _node, person, link, since, _until in found if link is not None and since >= today]
-    ended = [link for _node, _person, link, since, _until in found if link is not None and since < today]
-    added = [(node, person, until) for node, person, link, since, until in found if link is None or since < today]
+    ended = [link for _node, _person, link, _until in found if link is not None]
     with connection.cursor() as cursor:
-        if replaced:
-            cursor.execute(
-                "UPDATE class_counsellor c SET person_id = u.person"
-                " FROM unnest(%s::int[], %s::int[]) AS u(id, person) WHERE c.school_id = %s AND c.id = u.id",
-                [[link for link, _person in replaced], [person for _link, person in replaced], params["school"]],
-            )
         if ended:
             cursor.execute(
                 "UPDATE class_counsellor SET valid_to = %s WHERE school_id = %s AND id = ANY(%s)",
                 [today, params["school"], ended],
             )
-        if added:
+        if found:
             cursor.execute(
                 "INSERT INTO class_counsellor (school_id, organisation_id, person_id, valid_from, valid_to)"
                 " SELECT %s, u.node, u.person, %s, u.until"
@@ -444,9 +437,9 @@ def _link_counsellors(params: dict[str, Any]) -> int:
                 [
                     params["school"],
                     today,
-                    [node for node, _person, _until in added],
-                    [person for _node, person, _until in added],
-                    [until for _node, _person, until in added],
+                    [node for node, _person, _link, _until in found],
+                    [person for _node, person, _link, _until in found],
+                    [until for _node, _person, _link, until in found],
                 ],
             )
     return len(found)
