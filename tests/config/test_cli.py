@@ -23,7 +23,7 @@ import pytest
 
 from anxiao.config.embedded import EmbeddedServer
 
-COMMANDS = ["serve", "migrate", "import-directory", "demo-data", "doctor", "housekeeping"]
+COMMANDS = ["serve", "migrate", "prepare-database", "import-directory", "demo-data", "doctor", "housekeeping"]
 
 
 def environment(**more: str) -> dict[str, str]:
@@ -246,6 +246,19 @@ def test_a_server_that_may_lose_reports_is_not_served(data: Path) -> None:
     finally:
         with EmbeddedServer(data) as server, psycopg.connect(server.dsn("postgres"), autocommit=True) as connection:
             connection.execute("ALTER ROLE anxiao_app RESET synchronous_commit")
+
+
+def test_a_server_of_ones_own_is_prepared_migrated_and_examined(postgres: EmbeddedServer, tmp_path: Path) -> None:
+    administrator = postgres.dsn("postgres", "postgres")
+    for _again in range(2):
+        done = anxiao("prepare-database", administrator, "--name", "of_their_own")
+        assert done.returncode == 0, done.stderr
+    url = postgres.dsn("anxiao_app", "of_their_own")
+    assert anxiao("migrate", "--data", tmp_path, DATABASE_URL=url).returncode == 0
+    findings = json.loads(anxiao("doctor", "--json", "--data", tmp_path, DATABASE_URL=url).stdout)["findings"]
+    # The test server gives durability up; everything else must be in order.
+    assert {f["group"] for f in findings if not f["good"]} == {"durability"}
+    one_sentence(anxiao("prepare-database", "postgresql://x@127.0.0.1:1/x"), "database cannot be used")
 
 
 def test_pending_migrations_of_a_foreign_server_are_not_run_silently(data: Path) -> None:

@@ -66,6 +66,24 @@ def migrate(data: Data = DEFAULT_DATA) -> None:
         _migrate(verbosity=1)
 
 
+@app.command("prepare-database")
+def prepare_database(
+    url: Annotated[str, typer.Argument(help="Address of your server as its administrator.", metavar="URL")],
+    name: Annotated[str, typer.Option(help="Name of the database.")] = "anxiao",
+) -> None:
+    """Create the three roles and the database on a PostgreSQL of your own; afterwards give the roles passwords.
+
+    Run it once as the administrator of that server. It may be run again: what stands is kept.
+    """
+    from anxiao.config import embedded
+
+    embedded.prepare_server(url)
+    embedded.prepare_database(url, name)
+    typer.echo(f"{name} is ready for {embedded.APP}, {embedded.OWNER} and {embedded.BULK}. Now give each a password")
+    typer.echo("(ALTER ROLE ... PASSWORD), set DATABASE_URL, ANXIAO_OWNER_URL and ANXIAO_BULK_URL, and run:")
+    typer.echo("anxiao migrate")
+
+
 @app.command("import-directory")
 def import_directory(
     file: Annotated[Path, typer.Argument(help="Workbook (.xlsx) or .csv in the form of the notice.", metavar="FILE")],
