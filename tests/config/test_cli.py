@@ -23,7 +23,16 @@ import pytest
 
 from anxiao.config.embedded import EmbeddedServer
 
-COMMANDS = ["serve", "migrate", "prepare-database", "import-directory", "demo-data", "doctor", "housekeeping"]
+COMMANDS = [
+    "serve",
+    "migrate",
+    "prepare-database",
+    "found-province",
+    "import-directory",
+    "demo-data",
+    "doctor",
+    "housekeeping",
+]
 
 
 def environment(**more: str) -> dict[str, str]:

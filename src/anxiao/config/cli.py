@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from contextlib import contextmanager
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -64,6 +65,45 @@ def migrate(data: Data = DEFAULT_DATA) -> None:
     """Bring the database to the form this version needs (as the owner of the tables)."""
     with _django(data):
         _migrate(verbosity=1)
+
+
+@app.command("found-province")
+def found_province(
+    name: Annotated[str, typer.Argument(help="The authority, for example 安徽省教育厅.", metavar="NAME")],
+    officer: Annotated[str, typer.Option(help="User name of the first province officer.", metavar="USERNAME")],
+    officer_name: Annotated[
+        str, typer.Option(help="The officer's name as others see it; the authority's, where it is left out.")
+    ] = "",
+    starts_on: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="First day of the daily report; today, where it is left out."),
+    ] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Make a fresh installation usable: province, daily report, first officer; then schools apply at /onboarding/.
+
+    Prints the officer's first password, once. Running it again changes nothing; another --officer makes another one.
+    """
+    if (data / "demo.json").exists():
+        raise NotReady(f"{data} holds the demo; a real province needs a data directory of its own.")
+    with _django(data):
+        _migrate(verbosity=0)
+        from anxiao.base.clock import now
+        from anxiao.config import founding
+
+        founded = founding.found_province(
+            now=now(),
+            name=name,
+            officer=officer,
+            officer_name=officer_name,
+            starts_on=starts_on.date() if starts_on else None,
+        )
+    for step in founded.steps:
+        typer.echo(f"{step.what:<9} {step.name}: {'made' if step.made else 'stands'}")
+    if founded.credential is not None:
+        typer.echo(f"\nFirst password, shown only now: {founded.credential.password}")
+        typer.echo("Sign in at /accounts/login/. The password is changed there first, then a second factor is set up.")
+        typer.echo("Schools apply at /onboarding/; the officer approves them at /console/settings/schools/.")
 
 
 @app.command("prepare-database")

@@ -22,17 +22,16 @@ from anxiao.config.demo.accounts import Account, Accounts, make_accounts, write_
 from anxiao.config.demo.filling import fill, fill_applications, fill_excuses
 from anxiao.config.demo.load import Ids, copy_lines
 from anxiao.config.demo.population import Stage, Takers, University, populate, set_stage
-from anxiao.config.demo.shape import CAMPAIGN, CAMPAIGN_EN, CLUSTER_AT, MINISTRY, PROVINCE, SCHOOLS
-from anxiao.directory.commands import add_organisation, open_school
+from anxiao.config.demo.shape import CLUSTER_AT, PROVINCE, SCHOOLS
+from anxiao.config.founding import MINISTRY, ensure_above, start_provincial_daily
+from anxiao.directory.commands import open_school
 from anxiao.directory.models import Organisation, Person, School
-from anxiao.directory.names import Audience, OrganisationKind
+from anxiao.directory.names import OrganisationKind
 from anxiao.directory.register import load_register
 from anxiao.ledger.commands import Line, record, record_many
 from anxiao.ledger.models import Entry
 from anxiao.questionnaires.commands import ensure_provincial_daily
-from anxiao.questionnaires.models import Questionnaire
-from anxiao.questionnaires.names import PROVINCIAL_DAILY
-from anxiao.reporting.commands.campaigns import ensure_rounds, start_daily_campaign
+from anxiao.reporting.commands.campaigns import ensure_rounds
 from anxiao.reporting.commands.counting import recount
 from anxiao.reporting.commands.partitions import ensure_partitions
 from anxiao.statistics.commands import squash
@@ -155,29 +154,17 @@ def _frame(*, now: datetime, first: date, today: date) -> Frame:
     before = now - timedelta(days=90)
     with school_context("*"):
         record(by=HOUSE, now=now, verb=BEGUN, object_type="demo", object_id="province", school_id=SHARED_SCHOOL)
-        ministry = _above(OrganisationKind.MINISTRY, MINISTRY, None, before)
-        province = _above(OrganisationKind.PROVINCE, PROVINCE, ministry, before)
-        nodes = {code: open_school(by=HOUSE, now=before, school=schools[code], province=province) for code in schools}
-        campaign = start_daily_campaign(
-            by=HOUSE,
-            now=before,
-            organisation=province,
-            questionnaire=Questionnaire.objects.get(code=PROVINCIAL_DAILY),
-            title=CAMPAIGN,
-            title_en=CAMPAIGN_EN,
-            audiences=(Audience.STUDENT, Audience.STAFF),
-            starts_on=first,
+        ministry, _made = ensure_above(by=HOUSE, now=before, kind=OrganisationKind.MINISTRY, name=MINISTRY)
+        province, _made = ensure_above(
+            by=HOUSE, now=before, kind=OrganisationKind.PROVINCE, name=PROVINCE, parent=ministry
         )
+        nodes = {code: open_school(by=HOUSE, now=before, school=schools[code], province=province) for code in schools}
+        campaign = start_provincial_daily(by=HOUSE, now=before, province=province, starts_on=first)
         rounds = {}
         for offset in range((today - first).days + 1):
             day = first + timedelta(days=offset)
             rounds[day] = next(r.pk for r in ensure_rounds(day=day) if r.campaign_id == campaign.pk)
     return Frame(province, campaign.pk, form_version.pk, nodes, rounds)
-
-
-def _above(kind: OrganisationKind, name: str, parent: Organisation | None, now: datetime) -> Organisation:
-    standing = Organisation.objects.filter(school_id=SHARED_SCHOOL, kind=kind).first()
-    return standing or add_organisation(by=HOUSE, now=now, kind=kind, name=name, parent=parent)
 
 
 def _universities(cursor: Any, frame: Frame, *, people: int, today: date, seed: int) -> list[University]:

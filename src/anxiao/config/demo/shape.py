@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-MINISTRY, PROVINCE = "教育部", "安徽省教育厅"
-CAMPAIGN, CAMPAIGN_EN = "每日健康状况上报", "Daily health report"
+PROVINCE = "安徽省教育厅"
 
 COLLEGES: dict[str, tuple[str, ...]] = {
     "电子信息工程学院": ("通信", "电子", "自动化", "微电子"),
