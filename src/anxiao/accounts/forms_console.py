@@ -55,6 +55,12 @@ class GrantForm(PlainForm):
         if has_account:
             del self.fields["username"]
 
+    def clean_last_day(self) -> date | None:
+        last: date | None = self.cleaned_data["last_day"]
+        if last is not None and last.year > 2099:
+            raise forms.ValidationError(_("Please choose a day between 2020 and 2099."))
+        return last
+
     @property
     def granted(self) -> dict[str, Any]:
         """What the command takes; the last day typed is the last day with the role."""

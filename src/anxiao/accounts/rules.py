@@ -38,8 +38,12 @@ PLACE_ROLES = frozenset({Role.DORM_MANAGER})
 
 
 def fold_username(text: str) -> str:
-    """One spelling for what people type: full-width letters, spaces around it and capitals make no difference."""
-    return unicodedata.normalize("NFKC", text).strip().casefold()
+    """One spelling for what people type: full-width letters, spaces around it and capitals make no difference.
+
+    Capitals first, because the database compares in capitals: what is one account there (the dotless i is an I) must be
+    one name here, or every such letter would double the guesses.
+    """
+    return unicodedata.normalize("NFKC", text).strip().upper().casefold()
 
 
 def person_username(school_code: str, number: str) -> str:

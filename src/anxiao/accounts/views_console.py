@@ -256,7 +256,7 @@ def activation_print(request: HttpRequest, node_id: int) -> HttpResponse:
     """Make new codes and show the sheet, once: the codes are not kept, so the page cannot be shown again."""
     scope = _scope(request)
     node = get_activation_node(scope, node_id)
-    chosen = {int(v) for v in request.POST.getlist("person") if v.isdigit()} or None
+    chosen = {n for v in request.POST.getlist("person") if (n := _int(v)) is not None} or None
     moment = now()
     sheet = print_codes(by=scope, now=moment, node=node, person_ids=chosen)
     door = request.build_absolute_uri(reverse("accounts:activate"))
@@ -404,7 +404,7 @@ def _sums(units: list[funnel.Unit]) -> dict[str, int]:
 
 
 def _int(text: str | None) -> int | None:
-    return int(text) if text and text.isdigit() and len(text) < 10 else None
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _scope(request: HttpRequest) -> Scope:

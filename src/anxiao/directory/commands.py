@@ -106,6 +106,9 @@ def open_school(*, by: Scope, now: datetime, school: School, province: Organisat
 @transaction.atomic
 def add_category(*, by: Scope, now: datetime, school_id: int, audience: Audience, name: str) -> Category:
     """Add a kind of staff or student.  Categories are added here and never by a sheet (mission A.3)."""
+    node = Organisation.objects.filter(school_id=school_id, kind=OrganisationKind.SCHOOL).first()
+    if node is None or not by.may(Permission.CATEGORY_MANAGE, node.path):
+        raise NotYours
     clean = name.strip()
     if not clean:
         raise Invalid({"name": _("Please enter a name.")})

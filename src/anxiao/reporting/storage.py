@@ -110,8 +110,9 @@ SELECT version FROM report WHERE school_id = %(school)s AND day = %(day)s AND ro
 
 RETIRE = """
 UPDATE report SET is_current = false WHERE school_id = %(school)s AND day = %(day)s AND round_id = %(round)s
-    AND person_id = %(person)s AND is_current
+    AND person_id = %(person)s AND version = %(version)s AND is_current
 """
+"""Only the version that was read: one that came meanwhile stays, and the insert then finds its place taken."""
 
 _TYPES = {
     "temperature_tenths": "smallint",
@@ -190,7 +191,7 @@ def accept(drafts: Sequence[Draft]) -> Generator[Statement, Rows, list[Accepted]
     if rows:
         for draft in writers.values():
             if draft.correction:
-                yield RETIRE, _where(draft)
+                yield RETIRE, {**_where(draft), "version": standing[_who(draft)][-1]["version"]}
         written = {_person(r) for r in (yield INSERT_REPORTS, _columns(rows))}
         done = [row for row in rows if _person(row) in written]
         yield from _count(done, writers, facts, standing)

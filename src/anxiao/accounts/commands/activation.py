@@ -23,7 +23,7 @@ from anxiao.accounts.rules import CODE_ATTEMPTS, CODE_LIFETIME, code_hash, may_h
 from anxiao.base.clock import day_of
 from anxiao.base.errors import NotYours, Refused
 from anxiao.base.permissions import Permission
-from anxiao.base.scope import NOBODY, Scope
+from anxiao.base.scope import NOBODY, Grant, Scope
 from anxiao.directory.models import Organisation
 from anxiao.ledger.commands import record
 from anxiao.ledger.names import Outcome
@@ -159,7 +159,10 @@ def activate(*, now: datetime, school_id: int, code_id: int, password: str) -> U
     ).update(used_at=now)
     if not claimed:
         raise Refused(_("This code can no longer be used. Please ask for a new one."))
-    person = ActivationCode.objects.select_related("person").get(school_id=school_id, pk=code_id).person
+    code = ActivationCode.objects.select_related("person").get(school_id=school_id, pk=code_id)
+    person = code.person
+    if not _maker_may_help(code, now):
+        raise Refused(_("This code can no longer be used. Please ask for a new one."))
     user = provision_account(by=NOBODY, now=now, person=person)
     change_password(by=bare_scope(user), now=now, user=user, password=password)
     record(
@@ -172,6 +175,22 @@ def activate(*, now: datetime, school_id: int, code_id: int, password: str) -> U
         facts={"account": user.pk},
     )
     return user
+
+
+def _maker_may_help(code: ActivationCode, now: datetime) -> bool:
+    """Whether whoever printed the code could print it now: a role that the person got since must be theirs to give."""
+    day = day_of(now)
+    account_id = User.objects.filter(person_id=code.person_id).values_list("pk", flat=True).first()
+    held = roles_held([account_id], day)[account_id] if account_id is not None else []
+    if not held:
+        return True
+    maker = Scope(
+        grants=tuple(
+            Grant(role=role, node_id=0, node_path=path, node_kind="", school_id=code.school_id)
+            for role, path in roles_held([code.made_by], day)[code.made_by]
+        )
+    )
+    return may_help(maker, held)
 
 
 def _judge(found: ActivationCode | None, now: datetime) -> Answer:

@@ -172,6 +172,9 @@ def _check(
         faults["organisation"] = _("This role does not belong to this kind of node.")
     if role in PLACE_ROLES and place is None:
         faults["place"] = _("Please choose the building.")
+    elif place is not None and role not in PLACE_ROLES:
+        # narrowed to a building, a counsellor would see the health of all who live there and nobody of the class
+        faults["place"] = _("Only for dorm managers.")
     if place is not None and place.school_id != organisation.school_id:
         raise NotYours
     if user.home_school_id not in (None, organisation.school_id) or organisation.school_id == SHARED_SCHOOL:

@@ -7,14 +7,19 @@ from datetime import date, datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from anxiao.base.errors import Invalid, Refused
+from anxiao.base.clock import day_of
+from anxiao.base.errors import Invalid, NotYours, Refused
 from anxiao.base.locks import school_roster_lock
+from anxiao.base.permissions import Permission
 from anxiao.base.scope import Scope
+from anxiao.directory.access import may_reach
 from anxiao.directory.models import Person
 from anxiao.ledger.commands import record
-from anxiao.reporting.commands.counting import recount
+from anxiao.reporting.commands.counting import FIRST_DAY, recount
 from anxiao.reporting.models import Exemption
 from anxiao.reporting.names import ExemptionReason
+
+LAST_DAY = date(2099, 12, 31)
 
 
 @transaction.atomic
@@ -29,6 +34,11 @@ def exempt(
     note: str = "",
 ) -> Exemption:
     """Expect nothing of ``person`` from ``first_day`` to ``last_day``, both included."""
+    if not may_reach(by, person, day_of(now), Permission.EXEMPT):
+        raise NotYours
+    if first_day < FIRST_DAY or last_day > LAST_DAY:
+        field = "first_day" if first_day < FIRST_DAY else "last_day"
+        raise Invalid({field: _("Please choose a day between 2020 and 2099.")})
     if last_day < first_day:
         raise Invalid({"last_day": _("The last day lies before the first.")})
     school_roster_lock(person.school_id)
@@ -70,6 +80,8 @@ def exempt(
 @transaction.atomic
 def cancel_exemption(*, by: Scope, now: datetime, exemption: Exemption) -> None:
     """Take an exemption back, as if it had never been; the row stays with who cancelled it and when."""
+    if not may_reach(by, exemption.person, day_of(now), Permission.EXEMPT):
+        raise NotYours
     school_roster_lock(exemption.school_id)
     changed = Exemption.objects.filter(pk=exemption.pk, cancelled_at=None).update(
         cancelled_at=now, cancelled_by=by.user_id

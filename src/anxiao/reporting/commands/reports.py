@@ -12,9 +12,12 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from anxiao.base.errors import Invalid, Refused
+from anxiao.base.errors import Invalid, NotYours, Refused
 from anxiao.base.events import publish
+from anxiao.base.permissions import Permission
 from anxiao.base.scope import Scope
+from anxiao.directory.access import may_reach
+from anxiao.directory.models import Person
 from anxiao.questionnaires.queries import compiled
 from anxiao.questionnaires.rules import Verdict, explain, judge
 from anxiao.reporting.models import Round
@@ -41,6 +44,7 @@ def submit_report(
 
     Raises ``Invalid`` with one message a field, or ``Refused`` when the round does not take it.
     """
+    _check_hand(by, round, school_id, person_id, Permission.REPORT_PROXY)
     proxy = by.person_id != person_id
     verdict = _judged(round, answers, now)
     draft = _draft(by, round, school_id, person_id, verdict, key, now)
@@ -59,6 +63,7 @@ def correct_report(
     now: datetime,
 ) -> Accepted:
     """Keep a later version with its reason and author; the first one stays visible."""
+    _check_hand(by, round, school_id, person_id, Permission.REPORT_CORRECT)
     if not reason.strip():
         raise Invalid({"reason": _("Please say why this is corrected.")})
     verdict = _judged(round, answers, now)
@@ -95,6 +100,15 @@ def _row(description: Sequence[Any], values: Sequence[Any]) -> dict[str, Any]:
         column.name: json.loads(value) if column.type_code == JSONB and isinstance(value, str) else value
         for column, value in zip(description, values, strict=True)
     }
+
+
+def _check_hand(by: Scope, round: Round, school_id: int, person_id: int, permission: Permission) -> None:
+    """One's own report is one's own; for anybody else's the permission must hold on the day of the round."""
+    if by.person_id == person_id and by.school_id == school_id:
+        return
+    person = Person.objects.filter(school_id=school_id, pk=person_id).first()
+    if person is None or not may_reach(by, person, round.day, permission):
+        raise NotYours
 
 
 def _judged(round: Round, answers: Mapping[str, Any], now: datetime) -> Verdict:
