@@ -80,7 +80,7 @@ def test_the_way_in_leads_each_to_their_own_page(cast: Cast, officer: Client, pr
 def test_an_officer_signs_and_the_page_shows_the_signature(cast: Cast, officer: Client) -> None:
     page = officer.get(sheet_url(cast)).content.decode()
     assert "State and sign" in page
-    assert "reports before 14:00 · day sheet before 16:00" in page
+    assert "Reports before 14:00 · day sheet before 16:00" in page
     assert "7 people have not answered yet" in page
 
     answer = officer.post(sheet_url(cast), ALL_ZERO, follow=True)
