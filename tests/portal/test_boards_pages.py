@@ -353,3 +353,15 @@ def test_a_dorm_manager_works_with_the_building(cast: Cast, building: Place, ent
     )
     with cast.seen_by(cast.admin):
         assert Reminder.objects.count() == 2
+
+
+def test_a_refused_correction_is_a_look_at_the_answers_too(cast: Cast, enter: Callable[..., Client]) -> None:
+    """The page with what is wrong shows the versions: it asks for the same permission and leaves the same row."""
+    with cast.seen_by(cast.admin):
+        report(cast.wangwu, at=now(), temperature=39.9)
+    client = enter("c", Role.COUNSELLOR, cast.tongxin1)
+    wrong = client.post(reverse("portal:console_correct", args=[cast.wangwu.pk, today()]), {"reason": ""})
+    assert wrong.status_code == 422
+    assert "39.9" in wrong.content.decode()
+    with cast.seen_by(cast.admin):
+        assert Entry.objects.filter(verb="person.viewed", object_id=str(cast.wangwu.pk)).count() == 1

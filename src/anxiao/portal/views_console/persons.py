@@ -151,9 +151,6 @@ def correct(request: HttpRequest, person_id: int, round_id: int) -> HttpResponse
     versions = versions_of(scope, person, [round_]).get(round_.pk, [])
     if not versions:
         raise NotYours
-    if request.method == "GET":
-        # the form shows what was answered, so opening it is looking at it
-        open_answers(by=scope, now=moment, person=person, round=round_)
     file = person_file(scope, person, day)
     frame = {
         "menu": "people",
@@ -165,7 +162,11 @@ def correct(request: HttpRequest, person_id: int, round_id: int) -> HttpResponse
         "correction": True,
         "versions": _in_words(round_, versions),
     }
-    return _form(request, scope, person, round_, frame, moment=moment, current=versions[-1].row)
+    response = _form(request, scope, person, round_, frame, moment=moment, current=versions[-1].row)
+    if response.status_code != 302:
+        # the form shows what was answered, also when it comes back with what is wrong: that is looking at it
+        open_answers(by=scope, now=moment, person=person, round=round_)
+    return response
 
 
 @require_POST
