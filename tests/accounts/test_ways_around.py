@@ -105,3 +105,32 @@ def test_superscript_numbers_are_not_numbers(cast: Cast) -> None:
     client.force_login(user, backend="anxiao.accounts.backends.AccountBackend")
     assert client.get("/console/settings/roles/?before=²").status_code == 200
     assert client.post(f"/console/settings/activation/{cast.tongxin1.pk}/print/", {"person": "²"}).status_code == 200
+
+
+def test_a_phone_reports_for_nobody_who_held_it_before(cast: Cast) -> None:
+    """Who comes in over somebody else's session takes the pass over, or takes it away."""
+    from anxiao.base import passes
+
+    phone = Client()
+    phone.force_login(add_account("wangwu", person=cast.wangwu), backend="anxiao.accounts.backends.AccountBackend")
+    phone.get("/h5/")
+    assert phone.cookies[passes.COOKIE].value
+    officer = add_account("officer", role=Role.EPIDEMIC_OFFICER, node=cast.anda_node)
+    phone.force_login(officer, backend="anxiao.accounts.backends.AccountBackend")
+    phone.get("/console/")
+    assert not phone.cookies[passes.COOKIE].value
+
+
+def test_hostile_addresses_are_answered_and_not_an_accident(cast: Cast) -> None:
+    client = Client()
+    user = add_account("head", role=Role.SCHOOL_ADMIN, node=cast.anda_node)
+    client.force_login(user, backend="anxiao.accounts.backends.AccountBackend")
+    for address in (
+        f"/console/sheets/{cast.anda.pk}/?day=0001-01-01",
+        f"/console/sheets/{cast.anda.pk}/?day=9999-12-31",
+        "/console/people/?q=%00",
+        "/console/settings/roles/?q=%00",
+        "/console/?day=0001-01-01",
+        "/api/v1/sheets?day=0001-01-01",
+    ):
+        assert client.get(address).status_code == 200, address

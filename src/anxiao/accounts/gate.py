@@ -63,10 +63,13 @@ def keep_pass(request: HttpRequest, response: HttpResponseBase, *, held: bool) -
         if text is not None:
             response.delete_cookie(passes.COOKIE, samesite="Lax")
         return
-    if held or user.person_id is None or user.home_school_id is None:
-        return
     moment = now()
     standing = passes.unseal(settings.SECRET_KEY, text, moment) if text else None
+    if held or user.person_id is None or user.home_school_id is None:
+        if standing is not None and standing.user_id != user.pk:
+            # somebody came in over somebody else: this phone must not go on reporting for the one before
+            response.delete_cookie(passes.COOKIE, samesite="Lax")
+        return
     if standing is not None and (standing.user_id, standing.version) == (user.pk, user.pass_version):
         return
     fresh = passes.Pass(user.pk, user.person_id, user.home_school_id, user.pass_version, moment + passes.LIFETIME)

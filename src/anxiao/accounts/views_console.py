@@ -57,7 +57,7 @@ def grants(request: HttpRequest) -> HttpResponse:
     school = get_managed_school(scope, Permission.GRANT_MANAGE)
     node = school_node(school.pk)
     today = day_of(now())
-    role, words = request.GET.get("role", ""), request.GET.get("q", "").strip()[:60]
+    role, words = request.GET.get("role", ""), request.GET.get("q", "").replace("\x00", "").strip()[:60]
     page = roles.managed_grants(
         scope, today, role=role if role in set(ROLE_NODES) else "", words=words, before=_int(request.GET.get("before"))
     )
@@ -95,7 +95,8 @@ def grant_add(request: HttpRequest) -> HttpResponse:
         raise
     moment = now()
     draft = request.session.pop(_DRAFT, {})
-    number = (request.POST.get("number") or request.GET.get("number") or draft.get("number", "")).strip()[:60]
+    typed = request.POST.get("number") or request.GET.get("number") or draft.get("number", "")
+    number = typed.replace("\x00", "").strip()[:60]
     person = roles.person_by_number(scope, school.pk, number) if number else None
     context: dict[str, Any] = {"menu": "settings", "number": number, "person": person, "searched": bool(number)}
     if person is None:
@@ -332,7 +333,7 @@ def onboarding_decide(request: HttpRequest, application_id: int) -> HttpResponse
         renewed = renew_first_password(by=scope, now=now(), user=user)
         return _credentials(request, context | {"credentials": [renewed]})
     if decision == "decline":
-        reason = request.POST.get("reason", "")[:300]
+        reason = request.POST.get("reason", "").replace("\x00", "")[:300]
         try:
             decline_application(by=scope, now=now(), application=application, reason=reason)
         except Invalid as wrong:

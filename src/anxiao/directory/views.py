@@ -32,7 +32,7 @@ def people(request: HttpRequest) -> HttpResponse:
     if not scope.may(Permission.PEOPLE_VIEW):
         raise NotYours
     day = day_of(now())
-    text = request.GET.get("q", "").strip()[:60]
+    text = request.GET.get("q", "").replace("\x00", "").strip()[:60]
     audience = _choice(request.GET.get("audience"))
     node = None
     if (node_id := _whole(request.GET.get("node"))) is not None:

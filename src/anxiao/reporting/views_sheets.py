@@ -38,6 +38,9 @@ from anxiao.reporting.rules_sheets import SheetFigures, Standing, is_owed, may_r
 DRAFT = "sheet_draft"
 """Session key of what an officer typed: it must survive the way through the password page."""
 
+_EARLIEST = date(2020, 1, 1)
+"""No sheet is older than the notice; a day before it must not lead over the edge of the calendar."""
+
 ORDER = (Standing.MISSING, Standing.RETURNED, Standing.LATE, Standing.WAITING, Standing.ON_TIME)
 """The province's list begins with what needs somebody."""
 
@@ -318,7 +321,7 @@ def _day(request: HttpRequest) -> date:
     """The day asked for; today when none is, when it is not a day, or when it has not come yet."""
     today = day_of(now())
     try:
-        return min(date.fromisoformat(request.GET.get("day", "")), today)
+        return max(_EARLIEST, min(date.fromisoformat(request.GET.get("day", "")), today))
     except ValueError:
         return today
 

@@ -24,6 +24,8 @@ from anxiao.reporting.models import Round
 from anxiao.reporting.names import REPORT_ACCEPTED, Channel
 from anxiao.reporting.storage import Accepted, Draft, Result, Rows, Statement, accept
 
+LONGEST_REASON = 300
+
 JSONB = 3802
 """Type number of jsonb in PostgreSQL's catalogue."""
 
@@ -46,6 +48,7 @@ def submit_report(
     """
     _check_hand(by, round, school_id, person_id, Permission.REPORT_PROXY)
     proxy = by.person_id != person_id
+    reason = None if reason is None else reason.replace("\x00", "")[:LONGEST_REASON]
     verdict = _judged(round, answers, now)
     draft = _draft(by, round, school_id, person_id, verdict, key, now)
     return _settled(replace(draft, channel=Channel.PROXY if proxy else channel, proxy=proxy, reason=reason), by=by)
@@ -64,12 +67,15 @@ def correct_report(
 ) -> Accepted:
     """Keep a later version with its reason and author; the first one stays visible."""
     _check_hand(by, round, school_id, person_id, Permission.REPORT_CORRECT)
-    if not reason.strip():
+    reason = reason.replace("\x00", "").strip()  # a sign that no text in the database can hold
+    if not reason:
         raise Invalid({"reason": _("Please say why this is corrected.")})
+    if len(reason) > LONGEST_REASON:
+        raise Invalid({"reason": _("Please keep the reason within %(n)s characters.") % {"n": LONGEST_REASON}})
     verdict = _judged(round, answers, now)
     draft = _draft(by, round, school_id, person_id, verdict, key, now)
     channel = Channel.FORM if by.person_id == person_id else Channel.PROXY
-    return _settled(replace(draft, channel=channel, correction=True, reason=reason.strip()), by=by)
+    return _settled(replace(draft, channel=channel, correction=True, reason=reason), by=by)
 
 
 def accept_drafts(drafts: Sequence[Draft]) -> list[Accepted]:
