@@ -123,3 +123,17 @@ def test_every_answer_fits_the_published_description(door: Door) -> None:
 )
 def test_chinese_is_spoken_unless_english_is_asked_for(header: str, language: str) -> None:
     assert language_of(header) == language
+
+
+def test_a_page_of_somebody_else_reports_for_nobody(door: Door) -> None:
+    """A report that waited on a shared phone names whose page it was written on; another's pass does not fit it."""
+    cast = door.cast
+    door.pass_of(cast.zhaoliu)
+    sent = door.body()
+    for doors in ("/reports", "/corrections"):
+        body = sent if doors == "/reports" else {**sent, "reason": "更正"}
+        refused = door.send(cast.zhaoliu, body, doors, **{"X-Anxiao-Person": str(cast.wangwu.pk)})
+        assert (refused.status_code, refused.json()["code"]) == (401, "signed_out")
+    with school_context("*"):
+        assert not Report.objects.exists()
+    assert door.send(cast.wangwu, sent, **{"X-Anxiao-Person": str(cast.wangwu.pk)}).status_code == 201

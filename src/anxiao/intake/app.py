@@ -92,6 +92,7 @@ async def _keep(request: Request, *, correction: bool) -> Response:
     now = clock.now()
     _from_our_own_page(request)
     held = _pass(request)
+    _of_their_own_page(request, held)
     sent = _submission(strict.read(await _body(request)), correction=correction)
     say = translator(language_of(request.headers.get("accept-language", "")))
     state = request.app.state
@@ -105,6 +106,12 @@ def _from_our_own_page(request: Request) -> None:
         raise Denied(415, "not_json", _("The request could not be read."))
     if request.headers.get("x-anxiao") != "1":
         raise Denied(403, "foreign", _("The request could not be read."))
+
+
+def _of_their_own_page(request: Request, held: Pass) -> None:
+    """A page may outlive its session: a report that waited on a shared phone is never kept for whoever came next."""
+    if request.headers.get("x-anxiao-person", str(held.person_id)) != str(held.person_id):
+        raise Denied(401, "signed_out", _("Please sign in again."))
 
 
 def _pass(request: Request) -> Pass:

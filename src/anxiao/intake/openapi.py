@@ -127,7 +127,7 @@ def _json(schema: str, description: str) -> dict[str, Any]:
 
 _REFUSALS = {
     "400": _json("Error", "The body is not one unambiguous JSON object"),
-    "401": _json("Error", "No valid pass"),
+    "401": _json("Error", "No valid pass, or the pass of another person than the page"),
     "403": _json("Error", "The header X-Anxiao is missing, or the person is not asked"),
     "404": _json("Error", "No such round for this person"),
     "409": _json("Error", "Another report stands; its receipt is given"),
@@ -145,6 +145,12 @@ def _keeping(schema: str, summary: str) -> dict[str, Any]:
         "security": [{"pass": []}],
         "parameters": [
             {"name": "X-Anxiao", "in": "header", "required": True, "schema": {"const": "1"}},
+            {
+                "name": "X-Anxiao-Person",
+                "in": "header",
+                "description": "Whose page the report was written on; 401 when the pass is somebody else's",
+                "schema": {"type": "string"},
+            },
             {"name": "Accept-Language", "in": "header", "schema": {"type": "string"}},
         ],
         "requestBody": {

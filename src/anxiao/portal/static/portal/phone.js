@@ -28,6 +28,8 @@ window.anxiao = (() => {
         headers: {
           "Content-Type": "application/json",
           "X-Anxiao": "1",
+          // whose page this is: another who signed in meanwhile must not be given these answers
+          "X-Anxiao-Person": String(words.person),
           "Accept-Language": document.documentElement.lang,
         },
         body: JSON.stringify(body),
