@@ -133,16 +133,20 @@ def make_accounts(
             )
             grants.append(_Grant(user_id, Role.EPIDEMIC_OFFICER, university.node_id))
             made.officers[university.school_id] = user_id
+        # in the class of the story somebody always waits for a code: there is something to print
+        story = stages.get(university.school_id)
+        waiting = {h.id for h in [h for h in university.students if story and h.node is story.class_][-2:]}
         pace: dict[int, float] = {}
         for human in university.people:
             # classes differ: that is what the board of activation is there to show
             share = pace.setdefault(human.node.id, min(1.0, max(0.3, chance.gauss(rate, 0.09))))
-            if human.id in made.by_person or not (human.id in counsellors or chance.random() < share):
+            if human.id in made.by_person or human.id in waiting:
+                continue
+            if not (human.id in counsellors or chance.random() < share):
                 continue
             add(person_username(code, human.number), human.name, human, university.school_id, forgotten, False)
-        told = {h.id for h in stages[university.school_id].roles.values()} if university.school_id in stages else set()
         for class_id, human in university.counsellor_of.items():
-            if human.id not in told:
+            if story is None or human is not story.roles["counsellor"]:
                 grants.append(_Grant(made.by_person[human.id], Role.COUNSELLOR, class_id))
 
     made.count = copy_rows(cursor, "account", _ACCOUNT, rows)

@@ -302,7 +302,9 @@ def set_stage(university: University) -> Stage:
     building = by_id[floor.parent_id or floor.id]
     student = next((h for h in mates if h.category in ("本科生", "专科生", "研究生")), mates[0])
     counsellor = university.counsellor_of[class_.id]
+    counselling = {h.id for h in university.counsellor_of.values()}
     college = [h for h in university.staff if h.node.id == class_.parent_id and h is not counsellor]
+    college.sort(key=lambda h: h.id in counselling)  # those who counsel other classes come last
     roles = {
         "school": university.staff_of(DEPARTMENTS[1])[0],
         "officer": university.staff_of(DEPARTMENTS[0])[0],
