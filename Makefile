@@ -5,6 +5,7 @@ PEOPLE ?= 3000
 DAYS ?= 14
 DATA ?= var/demo
 PYTHON ?= python3
+WORKERS ?= auto
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,7 +26,7 @@ demo: install files ## A working province in the browser (PORT=8000 PEOPLE=3000 
 	@exec $(BIN)/anxiao serve --data "$(DATA)" --port $(PORT)
 
 test: install-dev files ## All tests; browser journeys too where Chromium is installed
-	@$(BIN)/pytest $(TESTS)
+	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 check: check-style check-types check-floors check-templates check-migrations check-messages ## Style, types, floors, templates, migrations, messages
 
