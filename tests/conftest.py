@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -34,6 +35,11 @@ from anxiao.config.embedded import APP, BULK, OWNER, SUPERUSER, EmbeddedServer, 
 TEMPLATE = "anxiao_template"
 ALIASES = {"default": APP, "owner": OWNER, "bulk": BULK}
 _numbers = itertools.count(1)
+
+
+def pytest_configure() -> None:
+    # A test run that is asked to end must still stop its database, which would otherwise outlive it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @dataclass(frozen=True, slots=True)
