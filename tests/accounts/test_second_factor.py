@@ -5,19 +5,28 @@ from __future__ import annotations
 import re
 import time
 
+import psycopg
 import pytest
+from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
+from allauth.mfa.webauthn.views import AddWebAuthnView
 from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
 from anxiao.accounts.access import require_recent_proof
+from anxiao.accounts.commands.recovery import reset_second_factor
 from anxiao.accounts.models import Grant, User
 from anxiao.base import passes
+from anxiao.base.clock import now
 from anxiao.base.errors import StepUpNeeded
 from anxiao.base.permissions import Role
+from anxiao.base.tenancy import school_context
+from anxiao.ledger.models import Entry
 from tests.builders import add_account
 from tests.cast import Cast
+from tests.conftest import Database
 
 PASSWORD = "correct horse 2026"
 PAGE = "/console/settings/activation/"
@@ -164,3 +173,56 @@ def test_a_lost_phone_is_helped_by_whoever_could_give_the_role(cast: Cast) -> No
     gone = client.get("/accounts/password/change/")
     assert gone.headers["Location"].startswith("/accounts/login/"), "the session ended too"
     assert desk.get(f"/console/settings/accounts/{officer.pk}/").status_code == 404, "that is the province's to do"
+
+
+def test_what_happens_to_a_second_factor_is_written_in_the_same_transaction(cast: Cast) -> None:
+    user = add_account("zhang.san", role=Role.COUNSELLOR, node=cast.tongxin1, demo=False)
+    client = signed_in("zhang.san")
+    set_up(client)
+    client.post("/accounts/2fa/recovery-codes/generate/")
+    with school_context("*"):
+        verbs = list(Entry.objects.filter(object_id=str(user.pk)).order_by("id").values_list("verb", "facts"))
+    added = [facts["kind"] for verb, facts in verbs if verb == "account.second_factor_added"]
+    removed = [facts["kind"] for verb, facts in verbs if verb == "account.second_factor_removed"]
+    assert sorted(added) == ["recovery_codes", "recovery_codes", "totp"]
+    assert removed == ["recovery_codes"]
+
+
+def test_a_passkey_and_its_row_are_one_act(cast: Cast, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    user = add_account("wang.wu", person=cast.wangwu, demo=False)
+    client = signed_in("wang.wu")
+
+    def add(self: AddWebAuthnView, request: HttpRequest) -> HttpResponse:
+        Authenticator.objects.create(user=user, type=Authenticator.Type.WEBAUTHN, data={})
+        return HttpResponse()
+
+    monkeypatch.setattr(AddWebAuthnView, "post", add)
+    assert client.post("/accounts/2fa/webauthn/add/").status_code == 200
+    with school_context("*"):
+        assert Entry.objects.get(verb="account.second_factor_added").facts == {"kind": "webauthn"}
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute("ALTER TABLE ledger_entry ADD CONSTRAINT broken CHECK (id = 0) NOT VALID")
+    with pytest.raises(Exception, match="broken"):
+        client.post("/accounts/2fa/webauthn/add/")
+    assert user.authenticator_set.count() == 1
+
+
+def test_a_reset_by_somebody_else_is_written_as_theirs(cast: Cast) -> None:
+    user = add_account("zhang.san", role=Role.COUNSELLOR, node=cast.tongxin1, demo=False)
+    set_up(signed_in("zhang.san"))
+    with cast.seen_by(cast.admin) as admin:
+        reset_second_factor(by=admin, now=now(), user=user)
+        verbs = set(Entry.objects.filter(actor_id=admin.user_id).values_list("verb", flat=True))
+        assert not Entry.objects.filter(verb="account.second_factor_removed").exists()
+    assert "account.second_factor_reset" in verbs
+    assert not user.authenticator_set.exists()
+
+
+def test_a_broken_ledger_sets_up_no_second_factor(cast: Cast, database: Database) -> None:
+    user = add_account("zhang.san", role=Role.COUNSELLOR, node=cast.tongxin1, demo=False)
+    client = signed_in("zhang.san")
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute("ALTER TABLE ledger_entry ADD CONSTRAINT broken CHECK (verb NOT LIKE '%second_factor_added')")
+    with pytest.raises(Exception, match="broken"):
+        set_up(client)
+    assert not user.authenticator_set.exists()

@@ -15,6 +15,8 @@ class Verb(StrEnum):
     PASSWORD_CHANGED = "account.password_changed"
     PASSWORD_RENEWED = "account.first_password_renewed"
     SECOND_FACTOR_RESET = "account.second_factor_reset"
+    SECOND_FACTOR_ADDED = "account.second_factor_added"
+    SECOND_FACTOR_REMOVED = "account.second_factor_removed"
     PROVISIONED = "account.provisioned"
     GRANT_GIVEN = "grant.given"
     GRANT_ENDED = "grant.ended"

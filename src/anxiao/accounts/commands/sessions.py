@@ -81,6 +81,19 @@ def end_all_sessions(*, by: Scope, now: datetime, user: User) -> None:
     )
 
 
+def note_second_factor(*, by: Scope, now: datetime, kind: str, added: bool) -> None:
+    """Write that an account got or lost a one-time code generator, a passkey or recovery codes."""
+    record(
+        by=by,
+        now=now,
+        verb=Verb.SECOND_FACTOR_ADDED if added else Verb.SECOND_FACTOR_REMOVED,
+        object_type="account",
+        object_id=by.user_id,
+        school_id=by.school_id or SHARED_SCHOOL,
+        facts={"kind": kind},
+    )
+
+
 def _note(by: Scope, now: datetime, verb: Verb) -> None:
     record(
         by=by,
