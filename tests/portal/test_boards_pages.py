@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -365,3 +366,18 @@ def test_a_refused_correction_is_a_look_at_the_answers_too(cast: Cast, enter: Ca
     assert "39.9" in wrong.content.decode()
     with cast.seen_by(cast.admin):
         assert Entry.objects.filter(verb="person.viewed", object_id=str(cast.wangwu.pk)).count() == 1
+
+
+@pytest.mark.parametrize(("role", "carried"), [(Role.CLASS_HEAD, False), (Role.COUNSELLOR, True)])
+def test_filling_in_tells_nobody_of_the_health_they_may_not_see(
+    cast: Cast, enter: Callable[..., Client], role: Role, carried: bool
+) -> None:
+    """What is asked again, because it was not as usual yesterday, says that somebody is suspected or isolated."""
+    yesterday = now() - timedelta(days=1)
+    with cast.seen_by(cast.admin):
+        report(cast.wangwu, at=yesterday)
+        report(cast.zhaoliu, at=yesterday, diagnosis="suspected", diagnosis_detail="待查")
+    client = enter("c", role, cast.tongxin1)
+    for person in (cast.wangwu, cast.zhaoliu):
+        page = plain(client, reverse("portal:console_proxy", args=[person.pk]))
+        assert ("cb-same" in page) is carried
