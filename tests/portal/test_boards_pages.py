@@ -19,8 +19,10 @@ from anxiao.directory.commands import add_place, settle_in
 from anxiao.directory.models import Place
 from anxiao.directory.names import PlaceKind
 from anxiao.ledger.models import Entry
+from anxiao.reporting.commands.exemptions import exempt
 from anxiao.reporting.commands.partitions import ensure_partitions
 from anxiao.reporting.models import Exemption, Reminder, Report
+from anxiao.reporting.names import ExemptionReason
 from tests.builders import HOUSE, MORNING, add_account, answers, report, round_of
 from tests.cast import Cast, assemble
 
@@ -381,3 +383,24 @@ def test_filling_in_tells_nobody_of_the_health_they_may_not_see(
     for person in (cast.wangwu, cast.zhaoliu):
         page = plain(client, reverse("portal:console_proxy", args=[person.pk]))
         assert ("cb-same" in page) is carried
+
+
+@pytest.mark.parametrize(
+    ("role", "told"), [(Role.CLASS_HEAD, False), (Role.SCHOOL_DOCTOR, False), (Role.COUNSELLOR, True)]
+)
+def test_why_somebody_is_exempt_is_told_to_those_who_exempt(
+    cast: Cast, enter: Callable[..., Client], role: Role, told: bool
+) -> None:
+    """ "In hospital" is health: the others read only that nobody waits for a report, and until when."""
+    day = day_of(now())
+    with cast.seen_by(cast.admin):
+        exempt(
+            by=cast.admin, now=now(), person=cast.wangwu, reason=ExemptionReason.HOSPITAL, first_day=day, last_day=day
+        )
+    client = enter("c", role, cast.anda_node if role is Role.SCHOOL_DOCTOR else cast.tongxin1)
+    listed = plain(client, reverse("portal:console_node_list", args=[cast.tongxin1.pk, "exempt"]))
+    own = plain(client, reverse("portal:console_person_reports", args=[cast.wangwu.pk]))
+    assert "王五" in listed
+    for page in (listed, own):
+        assert (str(ExemptionReason.HOSPITAL.label) in page) is told
+        assert day.isoformat() in page

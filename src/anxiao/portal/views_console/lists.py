@@ -68,6 +68,7 @@ class Line:
     who: Name
     signs: str = ""
     more: str = ""
+    told: bool = False  # why somebody is exempt ("in hospital") is for those who grant exemptions
 
     @property
     def until(self) -> date | None:
@@ -76,7 +77,7 @@ class Line:
 
     @property
     def reason(self) -> str:
-        return str(ExemptionReason(self.who.exempt_reason).label) if self.who.exempt_reason else ""
+        return str(ExemptionReason(self.who.exempt_reason).label) if self.told and self.who.exempt_reason else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,9 +282,10 @@ def _list(
             people=len(page.rows),
         )
     here = place.url(str(listing))
+    told = listing is Listing.EXEMPT and _may_exempt(scope, place)
     context |= {
         "round": of.round,
-        "lines": _in_words(page, of.round) if listing in HEALTH else [Line(row) for row in page.rows],
+        "lines": _in_words(page, of.round) if listing in HEALTH else [Line(row, told=told) for row in page.rows],
         "count": count,
         "tabs": [(str(k), _label(k, of, moment), place.url(str(k)) + query_of(**kept)) for k in permitted],
         "tab": "unwell" if listing in HEALTH else str(listing),
@@ -390,6 +392,12 @@ def _holds_place(scope: Scope, place_id: int, permission: Permission) -> bool:
     except NotYours:
         return False
     return True
+
+
+def _may_exempt(scope: Scope, place: ListPlace) -> bool:
+    if place.counted:
+        return all(scope.may(Permission.EXEMPT, node.path) for node in place.counted)
+    return _holds_place(scope, int(str(place.object_id)), Permission.EXEMPT)
 
 
 def _open_round(request: HttpRequest, scope: Scope, path: str, moment: datetime) -> Round:

@@ -60,12 +60,16 @@ def person_reports(request: HttpRequest, person_id: int) -> HttpResponse:
     day = day_of(moment)
     person = get_person(scope, person_id, day)
     days = person_days(scope, person, day, moment)
+    exemptions = [e for e in exemptions_of(scope, person, day) if e.exemption.cancelled_at is None][:3]
     context: dict[str, Any] = {
         "menu": "people",
         "person": person,
         "days": [(d, campaign_title(d.round)) for d in days],
         "several": len({d.round.campaign_id for d in days}) > 1,
-        "exemptions": [e for e in exemptions_of(scope, person, day) if e.exemption.cancelled_at is None][:3],
+        "exemptions": exemptions,
+        # why ("in hospital") is for those who grant exemptions, and for oneself
+        "may_exempt": bool(exemptions)
+        and (scope.person_id == person.pk or may_reach(scope, person, day, Permission.EXEMPT)),
         "may_health": may_reach(scope, person, day, Permission.HEALTH_VIEW),
         "moment": moment,
     }
