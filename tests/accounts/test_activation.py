@@ -213,3 +213,14 @@ def test_nobody_without_the_permission_sees_the_page(cast: Cast) -> None:
     scope = scope_for(Role.CLASS_HEAD, cast.tongxin1)
     with cast.seen_by(scope), pytest.raises(NotYours):
         print_codes(by=scope, now=MORNING, node=cast.tongxin1)
+
+
+def test_the_ledger_says_whose_password_a_new_code_replaces(cast: Cast) -> None:
+    """Printing for somebody who is activated opens their account anew: later one must be able to ask who did it."""
+    account = add_account("wang.wu", person=cast.wangwu)
+    slip_for(cast, cast.wangwu)
+    slip_for(cast, cast.zhaoliu)
+    with school_context("*"):
+        facts = [e.facts["again"] for e in Entry.objects.filter(verb="activation.printed").order_by("id")]
+    assert account.person_id == cast.wangwu.pk
+    assert facts == [[cast.wangwu.pk], []]

@@ -114,7 +114,7 @@ def print_codes(*, by: Scope, now: datetime, node: Organisation, person_ids: Col
         object_type="organisation",
         object_id=node.pk,
         school_id=node.school_id,
-        facts={"count": len(chosen), "replaced": replaced, "again": sum(p.activated for p in chosen)},
+        facts={"count": len(chosen), "replaced": replaced, "again": sorted(p.id for p in chosen if p.activated)},
     )
     return Sheet(tuple(Slip(p.name, p.number, codes[p.id]) for p in chosen), expires_at, replaced)
 
