@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import uuid4
 
 import psycopg
@@ -9,16 +10,18 @@ import pytest
 from psycopg.rows import dict_row
 
 from anxiao.base.errors import NotYours
-from anxiao.base.permissions import Role
+from anxiao.base.permissions import Permission, Role
 from anxiao.base.scope import Scope
-from anxiao.directory.commands import add_category
-from anxiao.directory.names import Audience
+from anxiao.directory.access import may_reach
+from anxiao.directory.commands import add_category, add_place, settle_in
+from anxiao.directory.models import Residence
+from anxiao.directory.names import Audience, PlaceKind
 from anxiao.reporting.commands.exemptions import cancel_exemption, exempt
 from anxiao.reporting.commands.reports import correct_report
 from anxiao.reporting.models import Exemption, Report
 from anxiao.reporting.names import Channel, ExemptionReason
 from anxiao.reporting.storage import Draft, Result, accept
-from tests.builders import MORNING, TODAY, answers, report, round_of, scope_for
+from tests.builders import HOUSE, MORNING, TODAY, answers, report, round_of, scope_for
 from tests.cast import Cast, assemble
 from tests.conftest import Database
 
@@ -155,3 +158,15 @@ def _exempt(by: Scope, cast: Cast) -> Exemption:
         first_day=TODAY,
         last_day=TODAY,
     )
+
+
+def test_a_building_is_reached_from_the_day_of_moving_in_to_the_day_of_moving_out(cast: Cast) -> None:
+    with cast.seen_by(cast.admin):
+        building = add_place(
+            by=HOUSE, now=MORNING, kind=PlaceKind.BUILDING, name="1号楼", parent=None, school_id=cast.anda.pk
+        )
+        settle_in(by=HOUSE, now=MORNING, person=cast.wangwu, place=building, bed="1", on=TODAY + timedelta(days=1))
+        Residence.objects.filter(person=cast.wangwu).update(valid_to=TODAY + timedelta(days=3))
+        manager = scope_for(Role.DORM_MANAGER, cast.anda_node, place_path=building.path)
+        reached = [may_reach(manager, cast.wangwu, TODAY + timedelta(days=n), Permission.REMIND) for n in range(4)]
+    assert reached == [False, True, True, False]

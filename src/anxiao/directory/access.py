@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
+from django.db.models import Q
+
 from anxiao.base.errors import NotYours
 from anxiao.base.permissions import Permission
 from anxiao.base.scope import Scope
@@ -43,4 +45,5 @@ def may_reach(scope: Scope, person: Person, day: date, permission: Permission) -
     places = scope.place_paths_for(permission)
     if not places:
         return False
-    return Residence.objects.filter(person=person, valid_to=None, place__path__under=places).exists()
+    lives = Residence.objects.filter(Q(valid_to=None) | Q(valid_to__gt=day), person=person, valid_from__lte=day)
+    return lives.filter(place__path__under=places).exists()
