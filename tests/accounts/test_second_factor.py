@@ -7,6 +7,7 @@ import time
 
 import psycopg
 import pytest
+from allauth.core.exceptions import ReauthenticationRequired
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from allauth.mfa.webauthn.views import AddWebAuthnView
@@ -196,6 +197,11 @@ def test_a_passkey_and_its_row_are_one_act(cast: Cast, database: Database, monke
         Authenticator.objects.create(user=user, type=Authenticator.Type.WEBAUTHN, data={})
         return HttpResponse()
 
+    def stale(self: AddWebAuthnView, request: HttpRequest) -> HttpResponse:
+        raise ReauthenticationRequired
+
+    monkeypatch.setattr(AddWebAuthnView, "post", stale)
+    assert "reauthenticate" in client.post("/accounts/2fa/webauthn/add/").headers["Location"]
     monkeypatch.setattr(AddWebAuthnView, "post", add)
     assert client.post("/accounts/2fa/webauthn/add/").status_code == 200
     with school_context("*"):

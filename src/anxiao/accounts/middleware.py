@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.views import redirect_to_login
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.response import SimpleTemplateResponse
@@ -21,7 +20,6 @@ from anxiao.base.scope import NOBODY
 from anxiao.base.tenancy import school_context
 
 View = Callable[..., HttpResponse]
-ADD_PASSKEY = "mfa_add_webauthn"
 
 
 def sets_own_context(view: View) -> View:
@@ -57,9 +55,6 @@ class ScopeMiddleware:
             match = request.resolver_match
             if not gate.lets_through(duty, match.url_name if match else None):
                 return HttpResponseRedirect(reverse(duty))
-        if request.method == "POST" and request.resolver_match and request.resolver_match.url_name == ADD_PASSKEY:
-            with transaction.atomic():  # allauth opens none here, and the passkey and its ledger row are one act
-                return view(request, *args, **kwargs)
         if getattr(view, "sets_own_context", False) or view.__module__.startswith(("allauth", "django")):
             return None
         try:

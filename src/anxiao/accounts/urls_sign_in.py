@@ -7,9 +7,11 @@ here and no e-mail leaves this house, so these doors do not exist.
 from __future__ import annotations
 
 from allauth.account import views
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns = [
+from anxiao.accounts.second_factor import write_changes
+
+urlpatterns: list[URLPattern | URLResolver] = [
     path("login/", views.login, name="account_login"),
     path("logout/", views.logout, name="account_logout"),
     path("inactive/", views.account_inactive, name="account_inactive"),
@@ -17,3 +19,4 @@ urlpatterns = [
     path("password/change/", views.password_change, name="account_change_password"),
     path("2fa/", include("allauth.mfa.urls")),
 ]
+write_changes(urlpatterns)

@@ -199,10 +199,21 @@ def doctor(
 
 
 @app.command()
-def housekeeping(data: Data = DEFAULT_DATA) -> None:
+def housekeeping(
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Count every school anew first.")] = False,
+    data: Data = DEFAULT_DATA,
+) -> None:
     """Do once what `serve` does by itself all the time: fold counters, forget old sessions."""
     with _django(data):
         from anxiao.config.keeper import chores
+        from anxiao.directory.models import School
+        from anxiao.directory.names import SchoolState
+        from anxiao.reporting.commands.counting import rebuild as count_anew
+
+        if rebuild:
+            for school in School.objects.filter(state=SchoolState.ACTIVE):
+                wrong = count_anew(school_id=school.pk)
+                typer.echo(f"{school.name}: {wrong} counters mended")
 
         for chore in chores():
             chore.run()

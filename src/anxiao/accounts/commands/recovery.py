@@ -28,9 +28,7 @@ def reset_second_factor(*, by: Scope, now: datetime, user: User) -> None:
     held = roles_held([user.pk], day_of(now))[user.pk]
     if not held or not may_help(by, held):
         raise NotYours
-    # without signals: they would write that the holder did it (``apps``), and the row below says who did
-    held_ones = Authenticator.objects.filter(user_id=user.pk)
-    removed: int = held_ones._raw_delete(held_ones.db)
+    removed, _by_kind = Authenticator.objects.filter(user_id=user.pk).delete()
     end_all_sessions(by=by, now=now, user=user)
     record(
         by=by,

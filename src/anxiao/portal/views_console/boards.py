@@ -394,7 +394,8 @@ def _sheets(scope: Scope, found: Organisation, round: Round, moment: datetime) -
         return None
     counts = {str(standing): n for standing, n in sheet_counts(scope, round=round, now=moment).items()}
     absent = sum(counts.get(key, 0) for key in ("waiting", "missing", "returned"))
-    return {"missing": absent, "late": counts.get("late", 0), "url": _maybe("reporting:province")}
+    owed = moment >= round.sheets_due_at
+    return {"missing": absent, "owed": owed, "late": counts.get("late", 0), "url": _maybe("reporting:province")}
 
 
 def _hours(scope: Scope, board: Board, of: Asked, moment: datetime) -> Chart:

@@ -27,7 +27,7 @@ def recount_after_roster_change(*, school_id: int, since: date, now: datetime, *
 
 
 def rebuild(*, school_id: int) -> int:
-    """Recount a whole school by itself, with the bypass role's lock on the roster; returns how many were wrong."""
+    """Recount a whole school in a transaction of its own; returns how many counters were wrong."""
     with school_context(f"0,{school_id}"):
         school_roster_lock(school_id)
         return recount(school_id=school_id)
