@@ -83,7 +83,7 @@ class Deployment:
         while time.monotonic() < end:
             assert self.process.poll() is None, (self.data / "output").read_text()[-3000:]
             try:
-                if httpx.get(self.url + "/intake/v1/openapi.json", timeout=2).status_code == 200:
+                if httpx.get(self.url + "/healthz", timeout=2).status_code == 200:
                     return
             except httpx.HTTPError:
                 pass

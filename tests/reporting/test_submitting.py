@@ -245,3 +245,10 @@ def test_the_hour_of_the_curve_is_the_hour_in_shanghai(cast: Cast) -> None:
             cursor.execute("SELECT slot FROM tally_delta WHERE metric = 10")
             assert cursor.fetchall() == [(7,)]
     assert outcome.row["received_at"].astimezone(SHANGHAI).hour == 7
+
+
+def test_a_round_opens_once_and_the_ledger_knows(cast: Cast) -> None:
+    rounds = {round_of(TODAY + timedelta(days=n)).pk for n in (0, 1, 0)}
+    with cast.seen_by(cast.province_officer):
+        entries = Entry.objects.filter(verb="round.opened").values_list("object_id", flat=True)
+        assert sorted(entries) == sorted(map(str, rounds))

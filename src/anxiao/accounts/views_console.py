@@ -37,7 +37,7 @@ from anxiao.accounts.queries.categories import categories_of
 from anxiao.accounts.queries.nodes import school_node, way_to
 from anxiao.accounts.rules import ROLE_NODES, grouped, number_hint
 from anxiao.base.clock import day_of, now
-from anxiao.base.errors import Invalid, NotYours, StepUpNeeded
+from anxiao.base.errors import Invalid, NotYours, Refused, StepUpNeeded
 from anxiao.base.permissions import Permission
 from anxiao.base.scope import Scope
 from anxiao.directory.access import get_person
@@ -257,7 +257,10 @@ def activation_print(request: HttpRequest, node_id: int) -> HttpResponse:
     """Make new codes and show the sheet, once: the codes are not kept, so the page cannot be shown again."""
     scope = _scope(request)
     node = get_activation_node(scope, node_id)
-    chosen = {n for v in request.POST.getlist("person") if (n := _int(v)) is not None} or None
+    named = request.POST.getlist("person")
+    chosen = {n for value in named if (n := _int(value)) is not None} if named else None
+    if chosen == set():  # named, but nobody who exists: printing for everybody would void the whole class's codes
+        raise Refused(_("Nobody was chosen."))
     moment = now()
     sheet = print_codes(by=scope, now=moment, node=node, person_ids=chosen)
     door = request.build_absolute_uri(reverse("accounts:activate"))

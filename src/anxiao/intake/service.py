@@ -25,7 +25,7 @@ from anxiao.questionnaires.rules import (
     stable_labels,
 )
 from anxiao.reporting.rules import Receipt, RoundTimes, is_late, is_open, receipt_of
-from anxiao.reporting.storage import Accepted, Draft, Result
+from anxiao.reporting.storage import MAKE_ROUNDS, Accepted, Draft, Result
 
 #: ``reporting.names.Channel.PHONE``; that module needs Django. A test holds the two together.
 PHONE = 1
@@ -66,7 +66,7 @@ async def today(pool: Pool, held: Pass, now: datetime, language: str, known_etag
         holder = await _holder(connection, held)
         asked = await _rounds(connection, holder, day)
         if not asked:
-            await rows(connection, statements.MAKE_ROUNDS, {"day": day})
+            await rows(connection, MAKE_ROUNDS, {"day": day})
             asked = await _rounds(connection, holder, day)
         shown = [await _shown(connection, holder, found, now, language, known_etag) for found in asked]
     return {"day": day.isoformat(), "now": _moment(now), "name": holder["name"], "rounds": shown}

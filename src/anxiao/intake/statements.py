@@ -57,17 +57,3 @@ ORDER BY p.day DESC, p.round_id DESC LIMIT 1
 """
 """What "no change" refers to: one's newest standing report of the last fourteen days, this round left out, so that a
 repeated request is judged like the first."""
-
-MAKE_ROUNDS = """
-INSERT INTO round (campaign_id, day, version_id, opens_at, deadline_at, sheets_due_at, closes_at)
-SELECT c.id, %(day)s::date, v.id, (%(day)s::date + c.opens_at) AT TIME ZONE 'Asia/Shanghai',
-       (%(day)s::date + c.deadline_at) AT TIME ZONE 'Asia/Shanghai',
-       (%(day)s::date + c.sheets_due_at) AT TIME ZONE 'Asia/Shanghai',
-       (%(day)s::date + 1)::timestamp AT TIME ZONE 'Asia/Shanghai'
-FROM campaign c
-JOIN LATERAL (SELECT id FROM questionnaire_version WHERE questionnaire_id = c.questionnaire_id
-              ORDER BY number DESC LIMIT 1) v ON true
-WHERE c.starts_on <= %(day)s AND (c.ends_on IS NULL OR c.ends_on >= %(day)s)
-ON CONFLICT DO NOTHING
-"""
-"""The rounds of a day, made by whoever needs them first (``reporting.commands.campaigns.ensure_rounds`` in SQL)."""

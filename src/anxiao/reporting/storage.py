@@ -80,6 +80,27 @@ class Accepted:
 Statement = tuple[str, Mapping[str, Any]]
 Rows = Sequence[Mapping[str, Any]]
 
+MAKE_ROUNDS = """
+WITH made AS (
+    INSERT INTO round (campaign_id, day, version_id, opens_at, deadline_at, sheets_due_at, closes_at)
+    SELECT c.id, %(day)s::date, v.id, (%(day)s::date + c.opens_at) AT TIME ZONE 'Asia/Shanghai',
+           (%(day)s::date + c.deadline_at) AT TIME ZONE 'Asia/Shanghai',
+           (%(day)s::date + c.sheets_due_at) AT TIME ZONE 'Asia/Shanghai',
+           (%(day)s::date + 1)::timestamp AT TIME ZONE 'Asia/Shanghai'
+    FROM campaign c
+    JOIN LATERAL (SELECT id FROM questionnaire_version WHERE questionnaire_id = c.questionnaire_id
+                  ORDER BY number DESC LIMIT 1) v ON true
+    WHERE c.starts_on <= %(day)s AND (c.ends_on IS NULL OR c.ends_on >= %(day)s)
+    ON CONFLICT DO NOTHING RETURNING id, campaign_id
+)
+INSERT INTO ledger_entry (school_id, at, actor_id, actor, verb, object_type, object_id, outcome, facts)
+SELECT 0, now(), 0, 'house', 'round.opened', 'round', id::text, 'done', jsonb_build_object('campaign', campaign_id)
+FROM made
+ON CONFLICT DO NOTHING
+"""
+"""The rounds of a day, made by whoever needs them first, with their ledger rows.  Campaigns whose questionnaire was
+never published have none.  Safe to run by many at once: the unique constraint decides."""
+
 LOCK = "SELECT pg_advisory_xact_lock_shared(%(lock)s, %(school)s)"
 
 FACTS = """

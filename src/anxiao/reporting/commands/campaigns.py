@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date, datetime, time
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
-from anxiao.base.clock import day_bounds, moment_at
 from anxiao.base.errors import Invalid
 from anxiao.base.scope import SHARED_SCHOOL, Scope
 from anxiao.directory.models import Organisation
 from anxiao.ledger.commands import record
 from anxiao.questionnaires.models import Questionnaire
 from anxiao.reporting.models import Campaign, Round
+from anxiao.reporting.storage import MAKE_ROUNDS
 
 OPENS_AT, DEADLINE_AT = time(0), time(14)
 SHEETS_DUE_AT = time(16)
@@ -65,29 +65,15 @@ def start_daily_campaign(
 
 
 def ensure_rounds(*, day: date) -> list[Round]:
-    """The rounds of ``day``, one a running campaign; made now where they are missing.
-
-    Safe to run by many at once: the unique constraint decides, and everybody reads what stands.
-    """
-    running = Campaign.objects.filter(starts_on__lte=day).exclude(ends_on__lt=day)
-    standing = {r.campaign_id: r for r in Round.objects.filter(day=day).select_related("campaign", "version")}
-    missing = [campaign for campaign in running if campaign.pk not in standing]
-    if missing:
-        Round.objects.bulk_create([_round(campaign, day) for campaign in missing], ignore_conflicts=True)
-        standing = {r.campaign_id: r for r in Round.objects.filter(day=day).select_related("campaign", "version")}
-    return [standing[key] for key in sorted(standing)]
+    """The rounds of ``day``, one a running campaign; made now where they are missing."""
+    running = set(Campaign.objects.filter(starts_on__lte=day).exclude(ends_on__lt=day).values_list("pk", flat=True))
+    standing = _rounds_on(day)
+    if running - {round_.campaign_id for round_ in standing}:
+        with connection.cursor() as cursor:
+            cursor.execute(MAKE_ROUNDS, {"day": day})
+        standing = _rounds_on(day)
+    return standing
 
 
-def _round(campaign: Campaign, day: date) -> Round:
-    version = campaign.questionnaire.versions.order_by("-number").first()
-    if version is None:
-        raise RuntimeError(f"questionnaire {campaign.questionnaire.code} has no published version")
-    return Round(
-        campaign=campaign,
-        day=day,
-        version=version,
-        opens_at=moment_at(day, campaign.opens_at),
-        deadline_at=moment_at(day, campaign.deadline_at),
-        sheets_due_at=moment_at(day, campaign.sheets_due_at),
-        closes_at=day_bounds(day)[1],
-    )
+def _rounds_on(day: date) -> list[Round]:
+    return list(Round.objects.filter(day=day).select_related("campaign", "version").order_by("campaign_id"))
