@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from anxiao.base.clock import day_of, now
@@ -24,6 +25,7 @@ from anxiao.directory.names import Audience
 from anxiao.directory.queries import PeoplePage, PersonFile, filter_nodes, person_file, reach_of, search_people
 
 
+@never_cache
 @require_GET
 @login_required
 def people(request: HttpRequest) -> HttpResponse:
@@ -75,6 +77,7 @@ def people(request: HttpRequest) -> HttpResponse:
     return render(request, "directory/console/people.html", context)
 
 
+@never_cache
 @require_GET
 @login_required
 def person(request: HttpRequest, person_id: int) -> HttpResponse:
@@ -96,6 +99,7 @@ def person(request: HttpRequest, person_id: int) -> HttpResponse:
     return render(request, "directory/console/person.html", context)
 
 
+@never_cache
 @require_POST
 @login_required
 def phone(request: HttpRequest, person_id: int) -> HttpResponse:

@@ -14,6 +14,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from anxiao.base.clock import now
@@ -96,6 +97,7 @@ class ListPlace:
     counted: Sequence[Organisation] = ()
 
 
+@never_cache
 @require_GET
 @login_required
 def node_list(request: HttpRequest, node_id: int, kind: str) -> HttpResponse:
@@ -123,6 +125,7 @@ def node_list(request: HttpRequest, node_id: int, kind: str) -> HttpResponse:
     return _list(request, scope, listing, where, of, place, permitted, moment)
 
 
+@never_cache
 @require_GET
 @login_required
 def mine_list(request: HttpRequest, kind: str) -> HttpResponse:
@@ -152,6 +155,7 @@ def mine_list(request: HttpRequest, kind: str) -> HttpResponse:
     return _list(request, scope, listing, where, of, place, permitted, moment)
 
 
+@never_cache
 @require_GET
 @login_required
 def place_list(request: HttpRequest, place_id: int, kind: str) -> HttpResponse:

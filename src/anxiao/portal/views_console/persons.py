@@ -15,6 +15,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from anxiao.base.clock import SHANGHAI, day_of, now
@@ -52,6 +53,7 @@ class Said:
     ill: bool
 
 
+@never_cache
 @require_GET
 @login_required
 def person_reports(request: HttpRequest, person_id: int) -> HttpResponse:
@@ -80,6 +82,7 @@ def person_reports(request: HttpRequest, person_id: int) -> HttpResponse:
     return render(request, "portal/console/person_reports.html", context | {"trail": trail})
 
 
+@never_cache
 @require_GET
 @login_required
 def answers(request: HttpRequest, person_id: int, round_id: int) -> HttpResponse:
