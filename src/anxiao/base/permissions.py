@@ -69,6 +69,3 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.SECURITY: frozenset({P.BOARD_VIEW}),
     Role.LOGISTICS: frozenset({P.BOARD_VIEW}),
 }
-
-STEP_UP: frozenset[Permission] = frozenset({P.SHEET_SIGN, P.GRANT_MANAGE})
-"""Permissions whose use asks for the password or one-time code again (step-up)."""

@@ -26,6 +26,7 @@ from anxiao.questionnaires.rules import carry_over, flags_of, summary
 from anxiao.reporting.commands.campaigns import ensure_rounds
 from anxiao.reporting.commands.reading import mark_reminders_read
 from anxiao.reporting.commands.reports import correct_report, submit_report
+from anxiao.reporting.queries.reports import last_report
 
 View = Callable[..., HttpResponse]
 
@@ -86,7 +87,9 @@ def report(request: HttpRequest, round_id: int) -> HttpResponse:
             if standing.state == "missed"
             else _("This round is not open yet.")
         )
-    return _form(request, who, standing, phone.last_report(_scope(request), who, standing.round), "reports")
+    return _form(
+        request, who, standing, last_report(_scope(request), who.school_id, who.person_id, standing.round), "reports"
+    )
 
 
 @require_http_methods(["GET", "POST"])

@@ -36,9 +36,6 @@ class Metric(IntEnum):
     CONTACT = 25
 
 
-STEPS = (Metric.PEOPLE, Metric.EXEMPT)
-ROSTER_SERIES = 0
-
 OBSERVED_TYPES = (PERSON_TYPES["home_observation"], PERSON_TYPES["central_observation"])
 
 
@@ -97,9 +94,8 @@ def deltas_of_report(row: Mapping[str, Any], *, series: int, exempt: bool, proxy
 
 def deltas_of_correction(before: Mapping[str, Any], after: Mapping[str, Any], *, series: int) -> list[Delta]:
     """Counters that a correction moves: only health; whether somebody was on time is decided by the first report."""
-    node = {**after, "organisation_id": after["organisation_id"]}
-    gone = [Delta(_key(node, series, metric), -1) for metric in health_metrics(before)]
-    come = [Delta(_key(node, series, metric), 1) for metric in health_metrics(after)]
+    gone = [Delta(_key(after, series, metric), -1) for metric in health_metrics(before)]
+    come = [Delta(_key(after, series, metric), 1) for metric in health_metrics(after)]
     return gone + come
 
 

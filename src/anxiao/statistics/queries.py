@@ -30,23 +30,6 @@ GROUP BY wanted.id, c.audience, c.metric, c.slot
 HAVING sum(c.n) <> 0
 """
 
-_TREND = """
-SELECT wanted.id, c.day, c.audience, c.metric, sum(c.n)::int
-FROM (SELECT id, school_id, path FROM organisation WHERE id = ANY(%(nodes)s)) wanted
-JOIN LATERAL (
-    SELECT t.day, t.audience, t.metric, t.n FROM tally t
-    WHERE t.school_id = wanted.school_id AND t.node_id = wanted.id
-      AND ((t.series = %(series)s AND t.day BETWEEN %(first)s AND %(last)s) OR (t.series = 0 AND t.day <= %(last)s))
-    UNION ALL
-    SELECT d.day, d.audience, d.metric, d.n FROM tally_delta d
-    JOIN organisation node ON node.id = d.node_id
-    WHERE d.school_id = wanted.school_id AND node.path <@ wanted.path
-      AND ((d.series = %(series)s AND d.day BETWEEN %(first)s AND %(last)s) OR (d.series = 0 AND d.day <= %(last)s))
-) c ON true
-GROUP BY wanted.id, c.day, c.audience, c.metric
-HAVING sum(c.n) <> 0
-"""
-
 _TOTALS = """
 SELECT greatest(c.day, %(first)s), c.audience, c.metric, sum(c.n)::int
 FROM (SELECT id, school_id, path FROM organisation WHERE id = ANY(%(nodes)s)) wanted
@@ -78,22 +61,6 @@ def numbers(
         cursor.execute(_READ, {"nodes": list(found), "series": series, "day": day})
         for node, audience, metric, slot, n in cursor.fetchall():
             found[node][(audience, metric, slot)] = n
-    return found
-
-
-def daily_numbers(
-    scope: Scope, *, nodes: Iterable[int], series: int, first: date, last: date
-) -> dict[int, dict[date, dict[tuple[int, int], int]]]:
-    """Per node and day: (audience, metric) -> n, slots added up.
-
-    Roster steps (series 0) stand at their own days, also before ``first``: who needs the roster of a day adds
-    up all steps up to it.
-    """
-    found: dict[int, dict[date, dict[tuple[int, int], int]]] = {node: defaultdict(dict) for node in nodes}
-    with connection.cursor() as cursor:
-        cursor.execute(_TREND, {"nodes": list(found), "series": series, "first": first, "last": last})
-        for node, day, audience, metric, n in cursor.fetchall():
-            found[node][day][(audience, metric)] = n
     return found
 
 

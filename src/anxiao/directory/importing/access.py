@@ -36,15 +36,6 @@ def schools_for_import(scope: Scope) -> list[School]:
     return list(School.objects.filter(pk__in=nodes.values("school_id")).order_by("code"))
 
 
-def get_import_school(scope: Scope, school_id: int | None = None) -> School:
-    """The chosen school, or the only one; `NotYours` when there is none."""
-    schools = schools_for_import(scope)
-    for school in schools:
-        if school_id in (None, school.pk):
-            return school
-    raise NotYours
-
-
 def get_import(scope: Scope, import_id: int) -> DirectoryImport:
     """An import of a school into which the caller may import; absent and foreign answer alike."""
     import_ = DirectoryImport.objects.filter(pk=import_id).first()

@@ -19,8 +19,6 @@ from anxiao.reporting.names import Channel
 from anxiao.reporting.rules import Receipt, receipt_of
 
 HISTORY_DAYS = 14
-#: How far back "no change" looks; somebody away for longer answers everything afresh.
-CARRY_DAYS = 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,28 +217,6 @@ def _paths_by_day(who: Me, days: set[date]) -> dict[date, str]:
 def _authors(rows: Sequence[Mapping[str, Any]]) -> dict[int, str]:
     ids = {row["by_user_id"] for row in rows if row["channel"] == Channel.PROXY}
     return dict(User.objects.filter(pk__in=ids).values_list("pk", "display_name")) if ids else {}
-
-
-def last_report(scope: Scope, who: Me, asked: Round) -> Mapping[str, Any] | None:
-    """The newest standing report of the last fourteen days: what "no change" refers to in this round."""
-    rounds = dict(
-        Round.objects.filter(
-            day__range=(asked.day - timedelta(days=CARRY_DAYS), asked.day),
-            campaign__questionnaire=asked.campaign.questionnaire,
-        ).values_list("pk", "day")
-    )
-    return (
-        Report.objects.filter(
-            school_id=who.school_id,
-            day__in=set(rounds.values()),
-            round_id__in=rounds.keys(),
-            person_id=who.person_id,
-            is_current=True,
-        )
-        .order_by("-day", "-round_id")
-        .values()
-        .first()
-    )
 
 
 def my_reminders(scope: Scope, who: Me, today: date) -> list[Reminder]:

@@ -142,7 +142,11 @@ def proxy(request: HttpRequest, person_id: int) -> HttpResponse:
             },
         )
     # which questions come again tells what was not as usual last time, and that is health
-    before = last_report(scope, person, round_) if may_reach(scope, person, day, Permission.HEALTH_VIEW) else None
+    before = (
+        last_report(scope, person.school_id, person.pk, round_)
+        if may_reach(scope, person, day, Permission.HEALTH_VIEW)
+        else None
+    )
     form = compiled(round_.version)
     carried = carry_over(form, before, before["answers"] or {}, round_.day) if before else {}
     return _form(request, scope, person, round_, frame, carried=carried, moment=moment)

@@ -107,7 +107,7 @@ def versions_of(scope: Scope, person: Person, rounds: Sequence[Round]) -> dict[i
     return found
 
 
-def last_report(scope: Scope, person: Person, asked: Round) -> Mapping[str, Any] | None:
+def last_report(scope: Scope, school_id: int, person_id: int, asked: Round) -> Mapping[str, Any] | None:
     """The newest standing report of the fortnight before a round: what "same as last time" refers to."""
     rounds = dict(
         Round.objects.filter(
@@ -117,10 +117,10 @@ def last_report(scope: Scope, person: Person, asked: Round) -> Mapping[str, Any]
     )
     return (
         Report.objects.filter(
-            school_id=person.school_id,
+            school_id=school_id,
             day__in=set(rounds.values()),
             round_id__in=rounds.keys(),
-            person_id=person.pk,
+            person_id=person_id,
             is_current=True,
         )
         .order_by("-day", "-round_id")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 from anxiao.base.scope import Scope, lies_under
 from anxiao.reporting.models import Round
@@ -18,12 +18,3 @@ def rounds_of(scope: Scope, path: str, day: date) -> list[Round]:
 def rounds_between(scope: Scope, campaign_id: int, first: date, last: date) -> list[Round]:
     """Rounds of one campaign from ``first`` to ``last``, both included, oldest first."""
     return list(Round.objects.filter(campaign_id=campaign_id, day__range=(first, last)).order_by("day", "id"))
-
-
-def round_of_campaign(scope: Scope, campaign_id: int, day: date) -> Round | None:
-    """The round of a campaign on a day, if there was one."""
-    return Round.objects.filter(campaign_id=campaign_id, day=day).select_related("campaign", "version").first()
-
-
-def day_before(day: date) -> date:
-    return day - timedelta(days=1)
