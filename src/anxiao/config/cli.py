@@ -47,17 +47,42 @@ class Kind(StrEnum):
     STAFF = "staff"
 
 
+class Group(StrEnum):
+    """The two parts that may have processes of their own."""
+
+    CONSOLE = "console"
+    INTAKE = "intake"
+
+
 @app.command()
 def serve(
     data: Data = DEFAULT_DATA,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes any free one.", min=0, max=65535)] = 8000,
     workers: Annotated[int, typer.Option(help="Number of web processes.", min=1, max=64)] = 2,
+    only: Annotated[
+        Group | None, typer.Option(help="Serve this part alone; the other one runs beside it, behind one proxy.")
+    ] = None,
+    socket: Annotated[
+        Path | None, typer.Option(help="Listen on this socket file instead of a port.", metavar="FILE")
+    ] = None,
+    metrics_port: Annotated[
+        int, typer.Option(help="Port for /health and /metrics; 0 opens none.", min=0, max=65535)
+    ] = 0,
+    metrics_host: Annotated[str, typer.Option(help="Address for them.")] = "127.0.0.1",
 ) -> None:
     """Serve all doors until Ctrl-C; the embedded database is started before and stopped last."""
     from anxiao.config import supervisor
 
-    supervisor.serve(host=host, port=port, workers=workers, data_dir=data)
+    supervisor.serve(
+        host=host,
+        port=port,
+        workers=workers,
+        data_dir=data,
+        doors=supervisor.Doors(only.value) if only else supervisor.Doors.BOTH,
+        socket_file=socket,
+        metrics=(metrics_host, metrics_port) if metrics_port else None,
+    )
 
 
 @app.command()

@@ -24,10 +24,11 @@ class NotReady(Exception):
 
 
 @contextlib.contextmanager
-def surroundings(data_dir: Path, *, exclusive: bool = False) -> Iterator[EmbeddedServer | None]:
+def surroundings(data_dir: Path, *, exclusive: bool = False, joining: bool = False) -> Iterator[EmbeddedServer | None]:
     """Everything in place while the block runs; the value is our own server, or None where DATABASE_URL names one.
 
-    ``exclusive`` is for whoever serves: it must hold the data directory. Short commands join a running server.
+    ``exclusive`` is for whoever serves: it must hold the data directory. Short commands join a running server or start
+    one; ``joining`` is for a second group of processes, which waits for the first one's and never starts its own.
     """
     data_dir = data_dir.absolute()
     os.environ["ANXIAO_DATA"] = str(data_dir)
@@ -38,7 +39,13 @@ def surroundings(data_dir: Path, *, exclusive: bool = False) -> Iterator[Embedde
         _make_key(data_dir)
         yield None
         return
-    server = EmbeddedServer(data_dir).start() if exclusive else open_database(data_dir)
+    server = EmbeddedServer(data_dir)
+    if joining:
+        server.join()
+    elif exclusive:
+        server.start()
+    else:
+        server = open_database(data_dir)
     try:
         _make_key(data_dir)
         os.environ["DATABASE_URL"] = server.dsn(APP)

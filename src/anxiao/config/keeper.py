@@ -1,7 +1,8 @@
 """The housekeeper: one process beside the web workers that does what no visitor should have to wait for.
 
-Called as ``python -m anxiao.config.keeper LIFELINE`` (see ``worker``). Every chore is one command that is safe to run
-twice and safe to be cut off, so a restart at any moment is harmless.
+Called as ``python -m anxiao.config.keeper LIFELINE [SOCKET]`` (see ``worker``); on the socket it answers the monitors
+of the machine room (see ``watch``). Every chore is one command that is safe to run twice and safe to be cut off, so a
+restart at any moment is harmless.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from anxiao.config import watch
 
 logger = logging.getLogger("anxiao.keeper")
 
@@ -68,18 +71,14 @@ def main() -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
-    threading.Thread(target=_leave_with_supervisor, args=(int(sys.argv[1]), stop), daemon=True).start()
+    threading.Thread(target=watch.leave_with_supervisor, args=(int(sys.argv[1]), stop), daemon=True).start()
+    if len(sys.argv) > 2:
+        watch.start(int(sys.argv[2]))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "anxiao.config.settings")
     django.setup()
     work = chores()
     while not stop.wait(1.0):
         run_due(work, time.monotonic())
-
-
-def _leave_with_supervisor(lifeline: int, stop: threading.Event) -> None:
-    while os.read(lifeline, 1):
-        pass
-    stop.set()
 
 
 if __name__ == "__main__":

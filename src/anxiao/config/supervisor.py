@@ -1,4 +1,8 @@
-"""``anxiao serve``: the database first, then the web workers; at the end the workers first, the database last."""
+"""``anxiao serve``: the database first, then the web workers; at the end the workers first, the database last.
+
+A large installation runs two of these side by side, one with the intake door and one with everything else, so that a
+busy console takes nothing from the morning peak.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +16,27 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from anxiao.config.embedded import EmbeddedServer
 from anxiao.config.environment import NotReady, role_urls, surroundings
+from anxiao.config.watch import SINCE, alive
+from anxiao.intake import meters
 
 DRAIN_SECONDS = 30.0
 READY_SECONDS = 90.0
 # A worker that ends this soon after its start did not serve: it could not begin.
 STILLBORN_SECONDS = 10.0
 STILLBORN_LIMIT = 3
+
+
+class Doors(StrEnum):
+    """Which doors a group of processes serves."""
+
+    BOTH = "both"
+    CONSOLE = "console"
+    INTAKE = "intake"
 
 
 @dataclass(slots=True)
@@ -31,6 +46,7 @@ class Child:
     name: str
     command: list[str]
     fds: tuple[int, ...]
+    environment: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = None
     started: float = 0.0
     stillborn: int = 0
@@ -47,6 +63,7 @@ class Household:
             child.command,
             stdin=subprocess.DEVNULL,
             pass_fds=child.fds,
+            env={**os.environ, **child.environment},
             # Ctrl-C at the terminal goes to the supervisor alone, which then says goodbye in the right order.
             start_new_session=True,
         )
@@ -99,14 +116,60 @@ class Signals:
         self.count += 1
 
 
-def serve(*, host: str, port: int, workers: int, data_dir: Path) -> None:
-    """Serve until asked to stop. Raises what ``cli`` explains when it cannot begin."""
-    with Signals() as signals, listening(host, port) as listener:
+def serve(
+    *,
+    host: str,
+    port: int,
+    workers: int,
+    data_dir: Path,
+    doors: Doors = Doors.BOTH,
+    socket_file: Path | None = None,
+    metrics: tuple[str, int] | None = None,
+) -> None:
+    """Serve until asked to stop. Raises what ``cli`` explains when it cannot begin.
+
+    ``socket_file`` replaces host and port; ``metrics`` is where the machine room may ask (``watch``).
+    """
+    with contextlib.ExitStack() as stack:
+        signals = stack.enter_context(Signals())
+        place = listening_at(socket_file) if socket_file is not None else listening(host, port)
+        listener = stack.enter_context(place)
+        monitor = stack.enter_context(listening(*metrics)) if metrics is not None else None
         _allow_host(host)
-        with surroundings(data_dir, exclusive=True) as server:
+        joining = doors is Doors.INTAKE
+        server = stack.enter_context(surroundings(data_dir, exclusive=not joining, joining=joining))
+        _must_be_durable()
+        if doors is Doors.INTAKE:
+            _must_be_prepared(wait=server is not None, signals=signals)
+            # These processes accept reports and nothing else; what they do not have cannot be taken from them.
+            for name in ("ANXIAO_OWNER_URL", "ANXIAO_BULK_URL"):
+                os.environ.pop(name, None)
+        else:
             _make_ready(server)
-            if signals.count == 0:
-                _run(listener, workers, server, signals, data_dir)
+        if signals.count == 0:
+            _run(listener, monitor, workers, None if joining else server, signals, data_dir.absolute(), doors)
+
+
+def _must_be_durable() -> None:
+    from anxiao.config import doctor
+
+    weak = [finding for finding in doctor.durability(role_urls()) if not finding.good]
+    if weak:
+        raise NotReady(
+            "The database may lose reports it has confirmed, so nothing is served: "
+            + "; ".join(f"{finding.name} is {finding.value}" for finding in weak)
+            + "."
+        )
+
+
+def _must_be_prepared(*, wait: bool, signals: Signals) -> None:
+    """See in a passing process that the tables are there: Django, once loaded, would stay in this one for good."""
+    command = [sys.executable, "-W", "ignore::RuntimeWarning", "-m", "django", "migrate", "--check"]
+    end = time.monotonic() + (READY_SECONDS if wait else 0.0)
+    while subprocess.run([*command, "--database", "owner"], capture_output=True, check=False).returncode != 0:
+        if time.monotonic() >= end or signals.count:
+            raise NotReady("The database has pending migrations; the console's processes or `anxiao migrate` do them.")
+        time.sleep(1.0)
 
 
 def _make_ready(server: EmbeddedServer | None) -> None:
@@ -117,13 +180,6 @@ def _make_ready(server: EmbeddedServer | None) -> None:
 
     os.environ["ANXIAO_COLLECTED"] = "1"
     django.setup()
-    weak = [finding for finding in doctor.durability(role_urls()) if not finding.good]
-    if weak:
-        raise NotReady(
-            "The database may lose reports it has confirmed, so nothing is served: "
-            + "; ".join(f"{finding.name} is {finding.value}" for finding in weak)
-            + "."
-        )
     pending = not doctor.migrations()[0].good
     if pending and server is None:
         raise NotReady("The database has pending migrations; run: anxiao migrate")
@@ -137,35 +193,79 @@ def _make_ready(server: EmbeddedServer | None) -> None:
 
 
 def _run(
-    listener: socket.socket, workers: int, server: EmbeddedServer | None, signals: Signals, data_dir: Path
+    listener: socket.socket,
+    monitor: socket.socket | None,
+    workers: int,
+    server: EmbeddedServer | None,
+    signals: Signals,
+    data_dir: Path,
+    doors: Doors,
 ) -> None:
     ends, lifeline = os.pipe()
-    household = Household()
-    fd = listener.fileno()
-    for number in range(1, workers + 1):
-        command = [sys.executable, "-m", "anxiao.config.worker", str(fd), str(ends)]
-        household.children.append(Child(f"web worker {number}", command, (fd, ends)))
-    command = [sys.executable, "-m", "anxiao.config.keeper", str(ends)]
-    household.children.append(Child("housekeeper", command, (ends,)))
-    try:
-        for child in household.children:
-            household.start(child)
-        _wait_until_answered(listener, household, signals)
-        if signals.count == 0:
-            announce(listener, data_dir)
-        while signals.count == 0:
-            household.mend()
-            if server is not None and not server.running:
-                say("The database ended by itself and is started again.")
-                server.revive()
-            time.sleep(0.2)
-        say("Stopping: first the doors, then the database ...")
-    finally:
-        heard = signals.count
-        household.stop(hurry=lambda: signals.count > heard)
-        os.close(lifeline)
-        os.close(ends)
+    os.environ[SINCE] = repr(time.time())
+    with _meters(data_dir, workers, doors):
+        household = Household(_children(listener, monitor, ends, workers, doors))
+        try:
+            for child in household.children:
+                household.start(child)
+            _wait_until_answered(listener, household, signals)
+            if signals.count == 0:
+                announce(listener, monitor, data_dir, doors)
+            while signals.count == 0:
+                household.mend()
+                if server is not None and not server.running:
+                    say("The database ended by itself and is started again.")
+                    server.revive()
+                time.sleep(0.2)
+            say("Stopping: first the doors, then the database ...")
+        finally:
+            heard = signals.count
+            household.stop(hurry=lambda: signals.count > heard)
+            os.close(lifeline)
+            os.close(ends)
     say("Stopped.")
+
+
+def _children(
+    listener: socket.socket, monitor: socket.socket | None, ends: int, workers: int, doors: Doors
+) -> list[Child]:
+    fd = listener.fileno()
+    children = []
+    for number in range(workers):
+        command = [sys.executable, "-m", "anxiao.config.worker", str(fd), str(ends), doors.value]
+        name = "intake worker" if doors is Doors.INTAKE else "web worker"
+        children.append(Child(f"{name} {number + 1}", command, (fd, ends), {meters.ROW: str(number)}))
+    asked = () if monitor is None else (monitor.fileno(),)
+    watching = [str(ends), *map(str, asked)]
+    if doors is not Doors.INTAKE:
+        # The chores are done once for the whole installation, by the group that has Django loaded anyway.
+        command = [sys.executable, "-m", "anxiao.config.keeper", *watching]
+        children.append(Child("housekeeper", command, (ends, *asked)))
+    elif asked:
+        command = [sys.executable, "-m", "anxiao.config.watch", *watching]
+        children.append(Child("watch", command, (ends, *asked)))
+    return children
+
+
+@contextlib.contextmanager
+def _meters(data_dir: Path, workers: int, doors: Doors) -> Iterator[None]:
+    """The table in which the intake processes of this group count; those that killed groups left are removed."""
+    if doors is Doors.CONSOLE:
+        yield
+        return
+    room = data_dir / "meters"
+    room.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for left in room.iterdir():
+        if left.name.isdigit() and not alive(int(left.name)):
+            left.unlink(missing_ok=True)
+    table = room / str(os.getpid())
+    meters.prepare(table, workers)
+    os.environ[meters.FILE] = str(table)
+    try:
+        yield
+    finally:
+        os.environ.pop(meters.FILE, None)
+        table.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -187,15 +287,50 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         yield listener
 
 
-def announce(listener: socket.socket, data_dir: Path) -> None:
+@contextlib.contextmanager
+def listening_at(path: Path) -> Iterator[socket.socket]:
+    """The same on a socket file, for a proxy on this machine: reached by our user and our group, by no port."""
+    path = path.absolute()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        try:
+            if path.is_socket():
+                _must_be_left_over(path)
+            listener.bind(str(path))
+            path.chmod(0o660)
+            listener.listen(2048)
+        except OSError as error:
+            raise NotReady(f"The socket {path} cannot be opened: {error.strerror or error}.") from error
+        try:
+            yield listener
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _must_be_left_over(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink()
+        else:
+            raise NotReady(f"The socket {path} is served by another process.")
+
+
+def announce(listener: socket.socket, monitor: socket.socket | None, data_dir: Path, doors: Doors) -> None:
     """Where to look, and in a demo, as whom."""
     base = _base_url(listener)
     say("")
     say(f"Anxiao 安校 is open: {base}/")
-    for door, meaning in (("/h5/", "phone 手机"), ("/console/", "PC 电脑"), ("/wall/", "wall screen 大屏")):
+    shown = [("/intake/v1/", "intake 上报")] if doors is Doors.INTAKE else []
+    if doors is not Doors.INTAKE:
+        shown += [("/h5/", "phone 手机"), ("/console/", "PC 电脑"), ("/wall/", "wall screen 大屏")]
+    for door, meaning in shown:
         say(f"  {base + door:<40} {meaning}")
+    if monitor is not None:
+        for door, meaning in (("/health", "health 健康"), ("/metrics", "metrics 指标")):
+            say(f"  {_base_url(monitor) + door:<40} {meaning}")
     accounts = data_dir / "accounts.json"
-    if accounts.exists():
+    if accounts.exists() and doors is not Doors.INTAKE:
         for line in account_lines(accounts):
             say(line)
     say("")
@@ -222,6 +357,8 @@ def say(line: str) -> None:
 
 
 def _base_url(listener: socket.socket) -> str:
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{listener.getsockname()}"
     host, port = listener.getsockname()[:2]
     if host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not opened
         host = "127.0.0.1"
@@ -229,13 +366,12 @@ def _base_url(listener: socket.socket) -> str:
 
 
 def _wait_until_answered(listener: socket.socket, household: Household, signals: Signals) -> None:
-    host, port = listener.getsockname()[:2]
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not opened
     end = time.monotonic() + READY_SECONDS
     while signals.count == 0 and time.monotonic() < end:
         household.mend()
-        connection = http.client.HTTPConnection(host, port, timeout=2)
+        connection = http.client.HTTPConnection("localhost", timeout=2)
         try:
+            connection.sock = _connected(listener)
             connection.request("GET", "/healthz")
             connection.getresponse().read()
         except (OSError, http.client.HTTPException):
@@ -246,6 +382,22 @@ def _wait_until_answered(listener: socket.socket, household: Household, signals:
             connection.close()
     if signals.count == 0:
         raise NotReady("The application did not answer within a minute and a half.")
+
+
+def _connected(listener: socket.socket) -> socket.socket:
+    """A connection to our own door."""
+    if listener.family == socket.AF_UNIX:
+        visitor = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        visitor.settimeout(2)
+        try:
+            visitor.connect(listener.getsockname())
+        except OSError:
+            visitor.close()
+            raise
+        return visitor
+    host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not opened
+    return socket.create_connection((host, port), timeout=2)
 
 
 def _allow_host(host: str) -> None:

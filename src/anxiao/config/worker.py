@@ -1,8 +1,8 @@
 """One web worker: serves the socket it was given and ends when the supervisor does.
 
-Called as ``python -m anxiao.config.worker SOCKET LIFELINE``, both file descriptors. Nobody writes to the lifeline;
-when the supervisor dies, even by ``kill -9``, its end closes and the worker leaves, so that no orphan keeps the port
-and serves a database that is about to be restarted.
+Called as ``python -m anxiao.config.worker SOCKET LIFELINE DOORS``: two file descriptors and which application. Nobody
+writes to the lifeline; when the supervisor dies, even by ``kill -9``, its end closes and the worker leaves, so that no
+orphan keeps the port and serves a database that is about to be restarted.
 """
 
 from __future__ import annotations
@@ -14,15 +14,34 @@ import threading
 
 import uvicorn
 
-APPLICATION = "anxiao.config.asgi:application"
+from anxiao.intake import meters
+
+#: By the name of the process group (``supervisor.Doors``).
+APPLICATIONS = {
+    "both": "anxiao.config.asgi:application",
+    "console": "anxiao.config.asgi_console:application",
+    "intake": "anxiao.config.asgi_intake:application",
+}
 DRAIN_SECONDS = 20
+#: Longer than the proxy keeps an idle connection, so that it never sends a request into one that is just being closed.
+KEEP_ALIVE_SECONDS = 75
 
 
 def main() -> None:
     listener = socket.socket(fileno=int(sys.argv[1]))
+    meters.join()
+    behind_proxy = os.environ.get("ANXIAO_HTTPS") == "1"
+    local = listener.family == getattr(socket, "AF_UNIX", None)
     server = uvicorn.Server(
         uvicorn.Config(
-            APPLICATION,
+            APPLICATIONS[sys.argv[3]],
+            http="httptools",
+            loop="uvloop" if sys.platform != "win32" else "auto",
+            # Without a proxy these headers are whatever a visitor likes to say.
+            proxy_headers=behind_proxy,
+            # Through a socket file only the proxy comes; by port, only what runs on this machine is believed.
+            forwarded_allow_ips="*" if local else "127.0.0.1,::1",
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             log_level=os.environ.get("ANXIAO_LOG", "warning"),
             access_log=False,
             server_header=False,
