@@ -23,13 +23,16 @@ WITH taken AS (
     JOIN organisation node ON node.id = s.node_id
     JOIN organisation above ON above.path @> node.path AND above.school_id = s.school_id
     GROUP BY s.school_id, above.id, s.day, s.series, s.audience, s.metric, s.slot
+), told AS (
+    INSERT INTO tally_fold AS f (school_id, folds) SELECT DISTINCT school_id, 1 FROM taken
+    ON CONFLICT (school_id) DO UPDATE SET folds = f.folds + 1
 )
 INSERT INTO tally AS t (school_id, node_id, day, series, audience, metric, slot, n)
 SELECT school_id, node_id, day, series, audience, metric, slot, n FROM rolled
 ORDER BY school_id, node_id, day, series, audience, metric, slot
 ON CONFLICT (school_id, node_id, day, series, audience, metric, slot) DO UPDATE SET n = t.n + excluded.n
 """
-"""Takes every committed delta and adds it to its node and to all nodes above, up to the school."""
+"""Takes every committed delta and adds it to its node and to all nodes above, up to the school; counts that it did."""
 
 DIFFERENCE_SQL = """
 WITH truth AS ({truth}),

@@ -43,3 +43,17 @@ class TallyDelta(CounterKey):
         managed = False
         db_table = "tally_delta"
         ordering: ClassVar[list[str]] = ["id"]
+
+
+class Fold(models.Model):
+    """How often a school's deltas have been folded.
+
+    Between two folds the deltas only become more, so this number and how many deltas wait tell cheaply whether anything
+    was counted since one last looked (``queries.marks``).
+    """
+
+    school_id = models.IntegerField(primary_key=True)
+    folds = models.BigIntegerField()
+
+    class Meta:
+        db_table = "tally_fold"

@@ -47,6 +47,27 @@ GROUP BY 1, c.audience, c.metric
 HAVING sum(c.n) <> 0
 """
 
+_MARKS = """
+SELECT school_id, sum(folds)::bigint, sum(waiting)::bigint
+FROM (
+    SELECT school_id, folds, 0 AS waiting FROM tally_fold
+    UNION ALL
+    SELECT school_id, 0, count(*) FROM tally_delta GROUP BY school_id
+) counted
+GROUP BY school_id
+"""
+
+
+def marks(scope: Scope) -> dict[int, tuple[int, int]]:
+    """A mark for each school that the database shows: it differs whenever something was counted there meanwhile.
+
+    One statement over the deltas that wait, however many people and however long the history.  It differs once more
+    when deltas are folded, which changes no number.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_MARKS)
+        return {school: (folds, waiting) for school, folds, waiting in cursor.fetchall()}
+
 
 def numbers(
     scope: Scope, *, nodes: Iterable[int], series: int, day: date

@@ -140,9 +140,37 @@ def today_board(scope: Scope, node: Organisation, round: Round) -> Board:
     if not scope.may(Permission.BOARD_VIEW, node.path):
         raise NotYours
     children = children_of(scope, node)
-    counted = [c.pk for c in children] if node.school_id == SHARED_SCHOOL else [node.pk, *(c.pk for c in children)]
-    found = numbers(scope, nodes=counted, series=round.campaign_id, day=round.day)
-    return _board(node, round, found, children)
+    found = numbers(scope, nodes=nodes_of_board(node, children), series=round.campaign_id, day=round.day)
+    return board_of(node, round, found, children)
+
+
+def nodes_of_board(node: Organisation, children: Sequence[Organisation]) -> list[int]:
+    """The nodes whose numbers a board needs."""
+    return [c.pk for c in children] if node.school_id == SHARED_SCHOOL else [node.pk, *(c.pk for c in children)]
+
+
+def board_of(
+    node: Organisation,
+    round: Round,
+    found: Mapping[int, Mapping[tuple[int, int, int], int]],
+    children: Sequence[Organisation],
+) -> Board:
+    """The board made of numbers that were read already, those of ``nodes_of_board``."""
+    audiences = round.campaign.audiences
+    rows = [Child(child, figures(found[child.pk], audiences)) for child in children]
+    beneath = sum((row.figures for row in rows), NOTHING)
+    total = _summed(found.values()) if node.school_id == SHARED_SCHOOL else dict(found.get(node.pk, {}))
+    own = figures(total, audiences) - beneath if rows and node.school_id != SHARED_SCHOOL else None
+    return Board(
+        node=node,
+        round=round,
+        total=figures(total, audiences),
+        by_audience={Audience(a): figures(total, [a]) for a in audiences},
+        children=rows,
+        own=own if own != NOTHING else None,
+        hours=_hours(total, audiences, (Metric.ON_TIME, Metric.LATE)),
+        late_hours=_hours(total, audiences, (Metric.LATE,)),
+    )
 
 
 def figures_of_nodes(scope: Scope, nodes: Iterable[Organisation], round: Round) -> dict[int, Figures]:
@@ -245,29 +273,6 @@ def figures(found: Mapping[tuple[int, int, int], int], audiences: Sequence[int])
         if name is not None and audience in audiences:
             values[name] += n
     return Figures(**values)
-
-
-def _board(
-    node: Organisation,
-    round: Round,
-    found: Mapping[int, Mapping[tuple[int, int, int], int]],
-    children: Sequence[Organisation],
-) -> Board:
-    audiences = round.campaign.audiences
-    rows = [Child(child, figures(found[child.pk], audiences)) for child in children]
-    beneath = sum((row.figures for row in rows), NOTHING)
-    total = _summed(found.values()) if node.school_id == SHARED_SCHOOL else dict(found.get(node.pk, {}))
-    own = figures(total, audiences) - beneath if rows and node.school_id != SHARED_SCHOOL else None
-    return Board(
-        node=node,
-        round=round,
-        total=figures(total, audiences),
-        by_audience={Audience(a): figures(total, [a]) for a in audiences},
-        children=rows,
-        own=own if own != NOTHING else None,
-        hours=_hours(total, audiences, (Metric.ON_TIME, Metric.LATE)),
-        late_hours=_hours(total, audiences, (Metric.LATE,)),
-    )
 
 
 def _hours(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 from django.db import connection
-from django.db.models import F
+from django.db.models import Count, F, Q, Sum
 
 from anxiao.base.clock import day_of
 from anxiao.base.permissions import Permission
@@ -167,6 +167,14 @@ def sheet_of(scope: Scope, *, school_id: int, round: Round, now: datetime) -> Sh
     stored = DaySheet.objects.filter(school_id=school_id, round=round, current__gt=0).first()
     versions = list(DaySheetVersion.objects.filter(sheet=stored).order_by("number")) if stored else []
     return _sheet(school_id, stored, versions, round, now)
+
+
+def sheets_mark(scope: Scope, *, day: date) -> tuple[int, int, int]:
+    """A mark that differs whenever a sheet of the day was signed or sent back meanwhile.  One query."""
+    found = DaySheet.objects.filter(day=day).aggregate(
+        signed=Sum("current", default=0), returned=Count("id", filter=Q(state=SheetState.RETURNED)), n=Count("id")
+    )
+    return found["n"], found["signed"], found["returned"]
 
 
 def sheets_on(scope: Scope, *, schools: Iterable[SchoolSeen], round: Round, now: datetime) -> dict[int, Sheet]:
