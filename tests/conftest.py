@@ -87,6 +87,8 @@ def _a_demo(tmp_path_factory: pytest.TempPathFactory) -> None:
     settings.ANXIAO_DEMO = True
     settings.STATIC_ROOT = tmp_path_factory.mktemp("static")
     os.environ["ANXIAO_DEMO"] = "1"  # for the servers that tests start
+    os.environ["ANXIAO_UNSAFE_FAST"] = "1"  # the test server below
+    os.environ["ANXIAO_RECEIPT_KEY"] = "t" * 43
 
 
 @pytest.fixture(scope="session")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
-from anxiao.base import clock
+from anxiao.base import clock, tickets
 from anxiao.base.passes import COOKIE, LIFETIME, Pass, seal
 from anxiao.base.tenancy import school_context
+from anxiao.base.tickets import Ticket
 from anxiao.directory.models import Person
 from anxiao.intake.app import application
 from anxiao.reporting.commands.campaigns import ensure_rounds
@@ -37,12 +38,12 @@ class Door:
     moment: datetime = MORNING
     passes: dict[int, str] = field(default_factory=dict)
 
-    def pass_of(self, person: Person, *, version: int = 1) -> str:
+    def pass_of(self, person: Person, *, serial: int = 1) -> str:
         if person.pk not in self.passes:
             with school_context("*"):
                 user = add_account(f"phone-{person.pk}", person=person)
             self.passes[person.pk] = str(user.pk)
-        held = Pass(int(self.passes[person.pk]), person.pk, person.school_id, version, self.moment + LIFETIME)
+        held = Pass(int(self.passes[person.pk]), person.pk, person.school_id, serial, self.moment + LIFETIME)
         return seal(SECRET, held)
 
     def today(self, person: Person, **query: str) -> Any:
@@ -56,10 +57,21 @@ class Door:
             return self.client.post(door, content=body, headers=kept)
         return self.client.post(door, json=body, headers=kept)
 
-    def body(self, **changes: Any) -> dict[str, Any]:
+    def ticket(self, person: Person, version: int = 1, **changes: Any) -> str:
+        """What the door itself would give this person now."""
+        with school_context("*"):
+            (found,) = ensure_rounds(day=clock.day_of(self.moment))
+        given = Ticket(
+            person.pk, person.school_id, found.day, found.pk, found.version_id, version, int(self.moment.timestamp())
+        )
+        return tickets.seal(SECRET, replace(given, **changes))
+
+    def body(self, person: Person | None = None, **changes: Any) -> dict[str, Any]:
+        """A report as the phone of this person (王五, where nobody is named) would send it."""
         with school_context("*"):
             (found,) = ensure_rounds(day=clock.day_of(self.moment))
         sent: dict[str, Any] = {
+            "ticket": self.ticket(person or self.cast.wangwu),
             "round": found.pk,
             "form_version": found.version_id,
             "key": str(uuid4()),

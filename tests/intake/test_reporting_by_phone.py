@@ -48,7 +48,9 @@ def test_a_report_is_kept_counted_and_entered_in_the_ledger(door: Door) -> None:
     assert report.temperature_tenths == 365
     assert report.region == 340100
     with school_context("*"):
-        assert Entry.objects.filter(verb="report.submitted", object_type="report").count() == 1
+        (entry,) = Entry.objects.filter(verb="reports.accepted")
+    assert entry.facts["n"] == 1
+    assert verify(receipt_signer().public, receipt["digest"], receipt.pop("signature"))
     assert door.today(door.cast.wangwu).json()["rounds"][0]["receipt"] == receipt
 
 

@@ -70,9 +70,9 @@ def keep_pass(request: HttpRequest, response: HttpResponseBase, *, held: bool) -
             # somebody came in over somebody else: this phone must not go on reporting for the one before
             response.delete_cookie(passes.COOKIE, samesite="Lax")
         return
-    if standing is not None and (standing.user_id, standing.version) == (user.pk, user.pass_version):
+    if standing is not None and (standing.user_id, standing.serial) == (user.pk, user.pass_serial):
         return
-    fresh = passes.Pass(user.pk, user.person_id, user.home_school_id, user.pass_version, moment + passes.LIFETIME)
+    fresh = passes.Pass(user.pk, user.person_id, user.home_school_id, user.pass_serial, moment + passes.LIFETIME)
     response.set_cookie(
         passes.COOKIE,
         passes.seal(settings.SECRET_KEY, fresh),

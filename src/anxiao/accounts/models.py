@@ -27,7 +27,8 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser):
     """An account.  Belongs to a person of the directory, or to an officer above the schools.
 
-    ``pass_version`` is part of the phone's pass: raising it ends every pass of this account at once.
+    ``pass_version`` is part of every session, ``pass_serial`` of the phone's pass. The database raises the serial with the
+    version and with whatever else ends a pass (disabled, moved, a role given or ended) and tells the doors at once.
     """
 
     username = models.CharField(max_length=80, unique=True)
@@ -38,6 +39,8 @@ class User(AbstractBaseUser):
     is_demo = models.BooleanField(default=False)
     must_change_password = models.BooleanField(default=False, db_default=False)
     pass_version = models.IntegerField(default=1)
+    pass_serial = models.IntegerField(default=1, db_default=1, help_text="moved by a trigger, never downwards")
+    pass_changed_at = models.DateTimeField(null=True, help_text="when pass_serial moved last")
     date_joined = models.DateTimeField()
 
     USERNAME_FIELD = "username"
@@ -48,6 +51,7 @@ class User(AbstractBaseUser):
         db_table = "account"
         indexes: ClassVar[list[models.Index]] = [
             models.Index(Upper("username"), name="account_upper_name"),
+            models.Index("pass_changed_at", name="account_pass_changed", condition=Q(pass_changed_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -6,11 +6,14 @@ from django.db import migrations
 
 APP, BULK = "anxiao_app", "anxiao_bulk"
 
+_SCOPE = "current_setting('anxiao.schools', true)"
 SEES = (
-    "(current_setting('anxiao.schools', true) = '*' OR school_id = ANY(string_to_array("
-    "nullif(nullif(current_setting('anxiao.schools', true), ''), '*'), ',')::int[]))"
+    f"((SELECT {_SCOPE}) = '*' OR school_id = ANY ((SELECT string_to_array("
+    f"nullif(nullif({_SCOPE}, ''), '*'), ',')::int[])::int[]))"
 )
-WRITES = f"({SEES} AND (school_id <> 0 OR current_setting('anxiao.schools', true) = '*'))"
+"""Sub-selects, so that the scope is read once a statement and not once a row."""
+
+WRITES = f"({SEES} AND (school_id <> 0 OR (SELECT {_SCOPE}) = '*'))"
 
 SCOPE_FUNCTION = """
 CREATE OR REPLACE FUNCTION anxiao_scope(schools text) RETURNS void LANGUAGE plpgsql AS $$

@@ -1,25 +1,38 @@
 """One ASGI entry: the intake door in front, Django behind it through a2wsgi.
 
 Why not Django's own ASGI handler: it costs 1,650 µs of CPU for an empty request, a2wsgi about 1,000, and the intake
-door 70 (docs/adr/0001).  In large installations the two halves run as separate process groups behind a proxy.
+door 30 (docs/adr/0001).  In large installations the two halves run as separate process groups behind a proxy.
 """
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
 
 from a2wsgi import WSGIMiddleware
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from anxiao.config.wsgi import application as django
-from anxiao.intake.app import lifespan, routes
+from anxiao.intake.app import PREFIX, lifespan
+from anxiao.intake.app import application as intake
 
 THREADS = 16
 """Requests of the console that one worker serves at once; each holds up to one connection."""
 
-application = Starlette(
-    routes=[
-        Mount("/intake/v1", routes=routes),
-        Mount("/", app=WSGIMiddleware(django, workers=THREADS)),  # type: ignore[arg-type]  # its own ASGI types
-    ],
+console = Starlette(
+    routes=[Mount("/", app=WSGIMiddleware(django, workers=THREADS))],  # type: ignore[arg-type]  # its own ASGI types
     lifespan=lifespan,
 )
+
+
+async def application(
+    scope: MutableMapping[str, Any],
+    receive: Callable[[], Awaitable[MutableMapping[str, Any]]],
+    send: Callable[[MutableMapping[str, Any]], Awaitable[None]],
+) -> None:
+    """The morning peak goes straight to the door; everything else, and the lifespan, to the console's side."""
+    if scope["type"] == "http" and scope["path"].startswith(PREFIX + "/"):
+        await intake(scope, receive, send)
+    else:
+        await console(scope, receive, send)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.applications import Starlette
-from starlette.routing import Mount
+from anxiao.intake.app import application
 
-from anxiao.intake.app import lifespan, routes
-
-application = Starlette(routes=[Mount("/intake/v1", routes=routes)], lifespan=lifespan)
+__all__ = ["application"]

@@ -1,7 +1,7 @@
 """What stands around the application before Django may be set up: the data directory, the key, the database.
 
 Everything is handed over through the environment, because the web workers are processes of their own and read it
-there: ``ANXIAO_DATA``, ``ANXIAO_SECRET_KEY``, ``DATABASE_URL`` and its two sisters for the owner and the bulk role.
+there: ``ANXIAO_DATA``, ``ANXIAO_SECRET_KEY``, ``ANXIAO_RECEIPT_KEY``, ``DATABASE_URL`` and its two sisters for the owner and the bulk role.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psycopg
 
+from anxiao.base import signatures
+from anxiao.base.deployment import RECEIPT_KEY_FILE
 from anxiao.config.embedded import APP, BULK, OWNER, DatabaseUnavailable, EmbeddedServer, open_database
 
 SETTINGS = "anxiao.config.settings"
@@ -60,20 +62,28 @@ def surroundings(data_dir: Path, *, exclusive: bool = False, joining: bool = Fal
 
 def secret_key(data_dir: Path) -> str:
     """The key that signs sessions: made once, readable by its owner alone, the same for every worker."""
-    path = data_dir / "secret_key"
-    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return _kept_text(data_dir / "secret_key", lambda: secrets.token_urlsafe(64), least=40)
+
+
+def _kept_text(path: Path, make: Callable[[], str], *, least: int) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         # Exclusive creation: of two processes that start together, one makes the key and both use it.
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         key = path.read_text(encoding="ascii").strip()
-        if len(key) < 40:
+        if len(key) < least:
             raise NotReady(f"{path} holds no usable key; remove it to have a new one made.") from None
         return key
-    key = secrets.token_urlsafe(64)
+    key = make()
     with os.fdopen(handle, "w", encoding="ascii") as file:
         file.write(key + "\n")
     return key
+
+
+def receipt_key(data_dir: Path) -> str:
+    """The private key under receipts: made once, readable by its owner alone. Losing it ends the proof of old receipts."""
+    return _kept_text(data_dir / RECEIPT_KEY_FILE, signatures.new_key, least=40)
 
 
 def role_urls() -> dict[str, str]:
@@ -101,10 +111,10 @@ def _complete_urls() -> None:
 
 
 def _make_key(data_dir: Path) -> None:
-    if os.environ.get("ANXIAO_SECRET_KEY"):
-        return
     try:
-        os.environ["ANXIAO_SECRET_KEY"] = secret_key(data_dir)
+        for name, key in (("ANXIAO_SECRET_KEY", secret_key), ("ANXIAO_RECEIPT_KEY", receipt_key)):
+            if not os.environ.get(name):
+                os.environ[name] = key(data_dir)
     except OSError as error:
         raise NotReady(f"The key file in {data_dir} cannot be used: {error.strerror}.") from error
 

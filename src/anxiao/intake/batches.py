@@ -1,36 +1,41 @@
 """Reports that arrive together are committed together.
 
-Nobody waits for a batch to fill: whoever comes while a commit is on its way to the disk goes with the next one. Alone,
-a report costs one commit; in the morning peak sixty of them share one, and the roster, the counters and the ledger are
+Nobody waits for a batch to fill: whoever comes while a commit is on its way to the disk goes with the next one. Alone, a
+report costs one commit; in the morning peak a hundred of them share one, and the roster, the counters and the ledger are
 written in one statement each. Nobody hears of an outcome before the commit of their batch.
+
+A school whose roster is being changed holds up its own reports and nobody else's: they are taken out of the batch and wait
+for their roster in a batch of their own.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from anxiao.base.passes import Pass
-from anxiao.intake import statements
-from anxiao.intake.database import Pool, drive, rows, transaction
-from anxiao.reporting.storage import Accepted, Draft, accept
+import psycopg
+from psycopg_pool import PoolTimeout, TooManyRequests
+
+from anxiao.base.deployment import receipt_signer
+from anxiao.intake import meters
+from anxiao.intake.database import Pool, drive, transaction
+from anxiao.reporting.storage import Accepted, Draft, Result, accept
 
 log = logging.getLogger(__name__)
 
-LARGEST = 64
+LARGEST = 128
 #: Two, so that one batch is judged and written while the other waits for the disk.
 WRITERS = 2
 LONGEST_QUEUE = 5000
 
+_AWAY = (psycopg.OperationalError, PoolTimeout, TooManyRequests)
+
 
 class Full(Exception):
     """More reports are waiting than this process will promise to keep in time."""
-
-
-class PassEnded(Exception):
-    """The pass was withdrawn between the look at it and the transaction that would have used it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -38,7 +43,6 @@ class Waiting:
     """A judged report and who waits for its outcome."""
 
     draft: Draft
-    held: Pass
     outcome: asyncio.Future[Accepted] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -49,6 +53,9 @@ class Batches:
         self._pool = pool
         self._queue: asyncio.Queue[Waiting] = asyncio.Queue(LONGEST_QUEUE)
         self._writers: list[asyncio.Task[None]] = []
+        self._held_up: dict[int, list[Waiting]] = {}
+        self._patient: set[asyncio.Task[None]] = set()
+        self._waiting = 0
         self.committed = 0
 
     def start(self) -> None:
@@ -57,57 +64,81 @@ class Batches:
     async def stop(self) -> None:
         """Finish what was taken in, then end."""
         await self._queue.join()
+        while self._patient:
+            await asyncio.gather(*self._patient, return_exceptions=True)
         for writer in self._writers:
             writer.cancel()
         await asyncio.gather(*self._writers, return_exceptions=True)
 
-    async def settle(self, draft: Draft, held: Pass) -> Accepted:
+    async def settle(self, draft: Draft) -> Accepted:
         """Keep a report; returns what became of it, after the commit."""
-        waiting = Waiting(draft, held)
+        if self._waiting >= LONGEST_QUEUE:
+            raise Full
+        waiting = Waiting(draft)
+        self._queue.put_nowait(waiting)
+        self._waiting += 1
         try:
-            self._queue.put_nowait(waiting)
-        except asyncio.QueueFull:
-            raise Full from None
-        return await waiting.outcome
+            return await waiting.outcome
+        finally:
+            self._waiting -= 1
 
     async def _write(self) -> None:
         while True:
             batch = [await self._queue.get()]
             while len(batch) < LARGEST and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
+            meters.queue_depth(self._waiting)
             try:
                 await self._settle_together(batch)
             finally:
                 for _ in batch:
                     self._queue.task_done()
 
-    async def _settle_together(self, batch: Sequence[Waiting]) -> None:
+    async def _settle_together(self, batch: Sequence[Waiting], *, patient: bool = False) -> None:
         try:
-            await self._commit(batch)
+            await self._commit(batch, patient=patient)
+        except _AWAY as error:
+            for waiting in batch:
+                _fail(waiting, error)
         except Exception as error:
             if len(batch) == 1:
                 _fail(batch[0], error)
                 return
-            # One of them spoils the batch, and nothing of it was kept: each for itself, so that only that one fails.
+            # One of them spoils the batch, and nothing of it was kept: halves, so that only that one fails.
             log.warning("a batch of %d reports is split: %s", len(batch), type(error).__name__)
-            for waiting in batch:
-                await self._settle_together([waiting])
+            await self._settle_together(batch[: len(batch) // 2], patient=patient)
+            await self._settle_together(batch[len(batch) // 2 :], patient=patient)
 
-    async def _commit(self, batch: Sequence[Waiting]) -> None:
+    async def _commit(self, batch: Sequence[Waiting], *, patient: bool) -> None:
+        begun = time.perf_counter()
         # One order for everybody: two writers that correct the same reports wait for each other and never in a ring.
         ordered = sorted(batch, key=lambda w: (w.draft.school_id, w.draft.person_id, w.draft.round_id))
-        async with transaction(self._pool, *{w.draft.school_id for w in ordered}) as connection:
-            standing = await rows(connection, statements.PASSES, {"users": [w.held.user_id for w in ordered]})
-            versions = {row["id"]: row["pass_version"] for row in standing if row["is_active"]}
-            valid = [w for w in ordered if versions.get(w.held.user_id) == w.held.version]
-            outcomes = await drive(connection, accept([w.draft for w in valid])) if valid else []
+        drafts = [waiting.draft for waiting in ordered]
+        async with transaction(self._pool, *{draft.school_id for draft in drafts}) as connection:
+            outcomes = await drive(connection, accept(drafts, receipt_signer(), patient=patient))
         self.committed += 1
-        for waiting in ordered:
-            if waiting not in valid:
-                _fail(waiting, PassEnded())
-        for waiting, outcome in zip(valid, outcomes, strict=True):
-            if not waiting.outcome.done():
+        meters.batch(len(batch), time.perf_counter() - begun)
+        for waiting, outcome in zip(ordered, outcomes, strict=True):
+            if outcome.result is Result.HELD_UP and not patient:
+                self._wait_for_roster(waiting)
+            elif not waiting.outcome.done():
                 waiting.outcome.set_result(outcome)
+
+    def _wait_for_roster(self, waiting: Waiting) -> None:
+        school = waiting.draft.school_id
+        queue = self._held_up.setdefault(school, [])
+        queue.append(waiting)
+        if len(queue) == 1:
+            task = asyncio.create_task(self._write_patiently(school))
+            self._patient.add(task)
+            task.add_done_callback(self._patient.discard)
+
+    async def _write_patiently(self, school: int) -> None:
+        while queue := self._held_up.get(school):
+            batch = queue[:LARGEST]
+            await self._settle_together(batch, patient=True)
+            del queue[: len(batch)]
+        del self._held_up[school]
 
 
 def _fail(waiting: Waiting, error: Exception) -> None:

@@ -1,8 +1,8 @@
-"""One request, one transaction: the scope first, then the story, then the commit, and only then an answer."""
+"""Transactions of the door: the scope first, then the story, then the commit, and only then an answer."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,7 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 from anxiao.base.scope import SHARED_SCHOOL
 from anxiao.intake.environment import conninfo
 from anxiao.intake.statements import SCOPE
-from anxiao.reporting.storage import Accepted, Rows, Statement
+from anxiao.reporting.storage import Accepted, Rows, Step, Story
 
 Connection = AsyncConnection[DictRow]
 Pool = AsyncConnectionPool[Connection]
@@ -28,30 +28,38 @@ def make_pool() -> Pool:
         timeout=8,
         max_waiting=2000,
         open=False,
-        kwargs={"row_factory": dict_row, "autocommit": True},
+        kwargs={"row_factory": dict_row, "autocommit": True, "prepare_threshold": 1},
     )
 
 
 @asynccontextmanager
 async def transaction(pool: Pool, *schools: int) -> AsyncIterator[Connection]:
-    """A transaction that sees these schools (and what is above the schools) and no other."""
-    async with pool.connection() as connection, connection.transaction():
-        await connection.execute(SCOPE, {"scope": ",".join(str(s) for s in (SHARED_SCHOOL, *sorted(schools)))})
+    """A transaction that sees these schools (and what is above the schools) and no other.
+
+    In pipeline mode: statements travel together until somebody wants a row, and the commit with the last of them.
+    """
+    scope = ",".join(map(str, (SHARED_SCHOOL, *sorted(schools))))
+    async with pool.connection() as connection, connection.pipeline(), connection.transaction():
+        await connection.execute(SCOPE, {"scope": scope})
         yield connection
 
 
 async def rows(connection: Connection, statement: str, params: Mapping[str, Any]) -> list[DictRow]:
-    """All rows of a statement; none for a statement that has no result."""
-    cursor = await connection.execute(statement.encode(), params)
-    return await cursor.fetchall() if cursor.description is not None else []
+    """All rows of a statement that has some."""
+    return await (await connection.execute(statement.encode(), params)).fetchall()
 
 
-async def drive(connection: Connection, story: Generator[Statement, Rows, list[Accepted]]) -> list[Accepted]:
-    """Run the statements of ``reporting.storage.accept`` and send their rows back until it returns."""
+async def drive(connection: Connection, story: Story[list[Accepted]]) -> list[Accepted]:
+    """Run the steps of a story and send their rows back until it returns."""
     try:
-        statement, params = next(story)
+        steps = next(story)
         while True:
-            statement, params = story.send(await rows(connection, statement, params))
+            steps = story.send(await _together(connection, steps))
     except StopIteration as end:
         outcome: list[Accepted] = end.value
         return outcome
+
+
+async def _together(connection: Connection, steps: Sequence[Step]) -> list[Rows]:
+    sent = [await connection.execute(step.sql.encode(), step.params) for step in steps]
+    return [await cursor.fetchall() if step.wanted else [] for cursor, step in zip(sent, steps, strict=True)]

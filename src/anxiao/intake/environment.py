@@ -3,34 +3,27 @@
 from __future__ import annotations
 
 import os
-from functools import cache
-from pathlib import Path
 
 from psycopg.conninfo import make_conninfo
 
+from anxiao.base.deployment import data_dir
+
 #: Acknowledged means on disk, whatever the server's or the role's own setting says (docs/adr/0003). The Citus settings
 #: are harmless on plain PostgreSQL. Ten seconds: a phone gives up after twenty and tries again with the same key.
+#: Generic plans: every statement here goes by whole keys, and planning a batch's joins anew would cost as much as running
+#: them.
 _OPTIONS = (
-    "-c synchronous_commit=on -c statement_timeout=10s -c lock_timeout=8s "
+    "-c synchronous_commit=on -c statement_timeout=10s -c lock_timeout=8s -c plan_cache_mode=force_generic_plan "
     "-c citus.multi_shard_modify_mode=sequential -c citus.propagate_set_commands=local"
 )
 
 
-def _data() -> Path:
-    return Path(os.environ.get("ANXIAO_DATA", "var/data")).resolve()
-
-
 def conninfo() -> str:
     """How to reach the database as the application role."""
-    url = os.environ.get("DATABASE_URL", "postgresql://anxiao_app@/anxiao?host=" + str(_data() / "pgdata"))
+    url = os.environ.get("DATABASE_URL", "postgresql://anxiao_app@/anxiao?host=" + str(data_dir() / "pgdata"))
     return make_conninfo(url, options=_OPTIONS, application_name="anxiao-intake")
 
 
-def secret() -> str:
-    """The deployment's secret, under which passes are sealed. Empty means: no pass can be valid."""
-    return os.environ.get("ANXIAO_SECRET_KEY") or _secret_file(_data() / "secret_key")
-
-
-@cache
-def _secret_file(path: Path) -> str:
-    return path.read_text().strip() if path.exists() else ""
+def may_lose_reports() -> bool:
+    """Whether this process may acknowledge what a power cut takes back: tests only, on a server without flushes."""
+    return os.environ.get("ANXIAO_UNSAFE_FAST") == "1"

@@ -45,8 +45,8 @@ REASONS = (
 SIZES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 #: What a process may say of itself: whether it hears of withdrawn passes, whether the database answers it, how far
-#: its clock is before the database's (seconds).
-FACTS = ("listener", "database", "skew")
+#: its clock is before the database's (seconds), whether that database keeps what it acknowledges.
+FACTS = ("listener", "database", "skew", "durable")
 
 _PID, _STARTED, _ACCEPTED, _REPEATED, _QUEUE, _COMMITTED = range(6)
 _REFUSED = 6

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
+from anxiao.base import deployment, tickets
 from anxiao.base.clock import SHANGHAI, day_of
 from anxiao.base.marking import gettext_noop as _
 from anxiao.base.passes import Pass
-from anxiao.intake import statements
-from anxiao.intake.batches import Batches, Full, PassEnded
-from anxiao.intake.database import Connection, Pool, rows, transaction
+from anxiao.base.tickets import Ticket
+from anxiao.intake import meters, statements
+from anxiao.intake.batches import Full
+from anxiao.intake.database import Connection, rows, transaction
+from anxiao.intake.door import Door
+from anxiao.intake.http import Answer, Denied
+from anxiao.intake.noted import note
+from anxiao.intake.requests import Submission
 from anxiao.questionnaires.rules import (
     Compiled,
     carry_over,
-    compile,
     conditions_beside,
-    explain,
     flags_of,
     judge,
     stable_labels,
@@ -30,115 +32,117 @@ from anxiao.reporting.storage import MAKE_ROUNDS, Accepted, Draft, Result
 #: ``reporting.names.Channel.PHONE``; that module needs Django. A test holds the two together.
 PHONE = 1
 
-_FORMS: dict[tuple[int, str], Compiled] = {}
-_MOST_FORMS = 64
 _OLDEST_CAPTURE = timedelta(days=2)
 
 
-class Denied(Exception):
-    """An answer other than success: status, code, message (a msgid) and what goes with it."""
-
-    def __init__(self, status: int, code: str, message: str, **more: Any) -> None:
-        self.status = status
-        self.code = code
-        self.message = message
-        self.more = more
-        super().__init__(code)
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """A request to keep a report, its shape checked and its answers not yet judged."""
-
-    round_id: int
-    form_version: int
-    key: UUID
-    answers: Any
-    unchanged: bool
-    captured_at: datetime | None
-    reason: str | None
-
-
-async def today(pool: Pool, held: Pass, now: datetime, language: str, known_etag: str) -> dict[str, Any]:
-    """What is asked of the holder today, and where they stand."""
+async def today(door: Door, held: Pass, now: datetime, language: str, known_etag: str) -> dict[str, Any]:
+    """What is asked of the holder today, where they stand, and a ticket for what they may send."""
     day = day_of(now)
-    async with transaction(pool, held.school_id) as connection:
+    async with transaction(door.pool, held.school_id) as connection:
         holder = await _holder(connection, held)
         asked = await _rounds(connection, holder, day)
         if not asked:
-            await rows(connection, MAKE_ROUNDS, {"day": day})
+            await connection.execute(MAKE_ROUNDS.encode(), {"day": day})
             asked = await _rounds(connection, holder, day)
-        shown = [await _shown(connection, holder, found, now, language, known_etag) for found in asked]
+        standing = [await _stands(connection, holder, found) for found in asked]
+    shown = [
+        await _shown(door, held, found, *stands, now, language, known_etag)
+        for found, stands in zip(asked, standing, strict=True)
+    ]
     return {"day": day.isoformat(), "now": _moment(now), "name": holder["name"], "rounds": shown}
 
 
-async def submit(
-    pool: Pool,
-    batches: Batches,
-    held: Pass,
-    sent: Submission,
-    now: datetime,
-    say: Callable[[str], str],
-    *,
-    correction: bool,
-) -> tuple[int, dict[str, Any]]:
-    """Judge and keep a report or a correction; returns status and body, after the commit."""
-    async with transaction(pool, held.school_id) as connection:
-        holder = await _holder(connection, held)
-        found = await _one_round(connection, holder, sent.round_id)
-        if sent.form_version != found["version_id"]:
-            raise Denied(
-                422, "form_changed", _("The form has changed. Please reload the page; what you typed is kept.")
-            )
-        form = await _form(connection, found["version_id"], found["etag"])
-        answers = sent.answers
-        if sent.unchanged and isinstance(answers, dict):
-            where = {**_who(holder), "day": found["day"], "round": found["id"]}
-            before = await (
-                _corrected(connection, where, sent.key) if correction else _before(connection, where, found)
-            )
-            answers = {**_carried(form, before, found["day"]), **answers}
-        verdict = judge(form, answers, found["day"])
-        if not verdict.ok:
-            raise Denied(
-                422,
-                "invalid",
-                _("Please look at the marked places."),
-                problems=[{"field": p.field, "code": p.code, "message": explain(p, say)} for p in verdict.problems],
-            )
-        draft = Draft(
-            school_id=held.school_id,
-            person_id=holder["person_id"],
-            day=found["day"],
-            round_id=found["id"],
-            key=sent.key,
-            typed=verdict.typed,
-            answers=dict(verdict.extra),
-            form_version_id=found["version_id"],
-            channel=PHONE,
-            received_at=now,
-            by_user_id=holder["user_id"],
-            actor=holder["username"],
-            correction=correction,
-            reason=sent.reason,
-            captured_at=_believable(sent.captured_at, now),
+async def form(door: Door, version: int, language: str) -> tuple[dict[str, Any], str]:
+    """A form as phones read it, and its etag."""
+    compiled = await door.forms.get(version)
+    return compiled.client_form(language), compiled.etag(language)
+
+
+async def submit(door: Door, held: Pass, sent: Submission, now: datetime, *, correction: bool) -> Answer:
+    """Judge and keep a report or a correction; the answer is given after the commit."""
+    ticket = await _ticket(door, held, sent, now, correction=correction)
+    form = await door.forms.get(ticket.form_version)
+    answers = sent.answers
+    if sent.unchanged and isinstance(answers, dict):
+        before = await _referred_to(door, ticket)
+        answers = {**_carried(form, before, ticket.day), **answers}
+    verdict = judge(form, answers, ticket.day)
+    if not verdict.ok:
+        raise Denied(
+            422,
+            "invalid",
+            _("Please look at the marked places."),
+            problems=[
+                {"field": p.field, "code": p.code, "message": p.message, "params": p.params} for p in verdict.problems
+            ],
         )
-    # The connection is given back before the batch is joined: who waits for a commit holds none.
+    draft = Draft(
+        school_id=ticket.school_id,
+        person_id=ticket.person_id,
+        day=ticket.day,
+        round_id=ticket.round_id,
+        key=sent.key,
+        typed=verdict.typed,
+        answers=verdict.extra,
+        form_version_id=ticket.form_version,
+        channel=PHONE,
+        received_at=now,
+        by_user_id=held.user_id,
+        actor=await _actor(door, held) if correction else "",
+        correction=correction,
+        reason=sent.reason,
+        captured_at=_believable(sent.captured_at, now),
+        version=ticket.version,
+    )
     try:
-        outcome = await batches.settle(draft, held)
-    except PassEnded:
-        raise Denied(401, "signed_out", _("Please sign in again.")) from None
+        outcome = await door.batches.settle(draft)
     except Full:
         raise Denied(503, "busy", _("The platform is busy. Please try again in a moment.")) from None
-    return _answer(outcome, flags_of(form, outcome.row).needs_help if outcome.row else False)
+    return await _answer(door, held, sent, now, outcome, form)
 
 
-def _answer(outcome: Accepted, needs_help: bool) -> tuple[int, dict[str, Any]]:
+async def _ticket(door: Door, held: Pass, sent: Submission, now: datetime, *, correction: bool) -> Ticket:
+    """The ticket, if it is this person's, for this round and form, and still fresh; else ``Denied``, and it is noted."""
+    ticket = tickets.unseal(deployment.secret(), sent.ticket)
+    wrong = _wrong(ticket, held, sent, correction=correction)
+    if ticket is None or wrong:
+        await note(
+            door.pool, held, now, "intake.refused", {"code": "ticket_wrong", "why": wrong, "round": sent.round_id}
+        )
+        raise Denied(
+            403, "ticket_wrong", _("This page is no longer valid. Please open it again; what you typed is kept.")
+        )
+    if not ticket.is_fresh(now):
+        await note(door.pool, held, now, "intake.refused", {"code": "ticket_expired", "round": sent.round_id})
+        raise Denied(403, "ticket_expired", _("This page has been open for a long time. It is renewed by itself."))
+    return ticket
+
+
+def _wrong(ticket: Ticket | None, held: Pass, sent: Submission, *, correction: bool) -> str:
+    if ticket is None:
+        return "missing" if not sent.ticket else "forged"
+    if (ticket.person_id, ticket.school_id) != (held.person_id, held.school_id):
+        return "person"
+    if ticket.round_id != sent.round_id:
+        return "round"
+    if ticket.form_version != sent.form_version:
+        return "form"
+    return "" if correction == (ticket.version > 1) else "version"
+
+
+_NOTED = (Result.REPEATED, Result.ALREADY, Result.KEY_REUSED)
+
+
+async def _answer(door: Door, held: Pass, sent: Submission, now: datetime, outcome: Accepted, form: Compiled) -> Answer:
+    if outcome.result in _NOTED:
+        verb = "intake.repeated" if outcome.result is Result.REPEATED else "intake.refused"
+        await note(door.pool, held, now, verb, {"code": outcome.result.value, "round": sent.round_id})
     status, message = _OUTCOMES[outcome.result]
-    if outcome.stands and outcome.receipt is not None:
-        return status, {"receipt": receipt_json(outcome.receipt), "help": needs_help}
-    more = {} if outcome.receipt is None else {"receipt": receipt_json(outcome.receipt)}
-    raise Denied(status, outcome.result.value, message, **more)
+    receipt = None if outcome.receipt is None else receipt_json(outcome.receipt)
+    if outcome.stands:
+        (meters.accepted if outcome.result is Result.ACCEPTED else meters.repeated)()
+        return Answer(status, {"receipt": receipt, "help": flags_of(form, outcome.row).needs_help})
+    raise Denied(status, outcome.result.value, message, **({} if receipt is None else {"receipt": receipt}))
 
 
 _OUTCOMES: Mapping[Result, tuple[int, str]] = {
@@ -150,28 +154,28 @@ _OUTCOMES: Mapping[Result, tuple[int, str]] = {
     Result.NOT_OPEN: (422, _("This round is not open yet.")),
     Result.CLOSED: (422, _("This round has closed; a report can no longer be added.")),
     Result.NOTHING_TO_CORRECT: (422, _("There is no report to correct.")),
+    Result.FORM_CHANGED: (422, _("The form has changed. Please reload the page; what you typed is kept.")),
+    Result.HELD_UP: (503, _("The platform is busy. Please try again in a moment.")),
 }
 
 
 def receipt_json(receipt: Receipt) -> dict[str, Any]:
     """A receipt as it travels."""
-    return {
+    shown = {
         "number": receipt.number,
         "received_at": _moment(receipt.received_at),
         "digest": receipt.digest,
         "late": receipt.late,
         "version": receipt.version,
+        "key": str(receipt.key),
     }
+    return {**shown, "signature": receipt.signature} if receipt.signature else shown
 
 
 async def _holder(connection: Connection, held: Pass) -> Mapping[str, Any]:
-    found = await rows(connection, statements.HOLDER, {"user": held.user_id, "school": held.school_id})
-    if (
-        not found
-        or not found[0]["is_active"]
-        or found[0]["pass_version"] != held.version
-        or found[0]["person_id"] != held.person_id
-    ):
+    params = {"user": held.user_id, "person": held.person_id, "school": held.school_id}
+    found = await rows(connection, statements.HOLDER, params)
+    if not found:
         raise Denied(401, "signed_out", _("Please sign in again."))
     return found[0]
 
@@ -180,67 +184,65 @@ async def _rounds(connection: Connection, holder: Mapping[str, Any], day: date) 
     return await rows(connection, statements.ROUNDS_OF_DAY, {**_who(holder), "day": day})
 
 
-async def _one_round(connection: Connection, holder: Mapping[str, Any], round_id: int) -> dict[str, Any]:
-    found = await rows(connection, statements.ROUND, {**_who(holder), "round": round_id})
-    if not found:
-        raise Denied(404, "not_found", _("There is no such round for you."))
-    return found[0]
+async def _referred_to(door: Door, ticket: Ticket) -> Mapping[str, Any] | None:
+    """The record that "no change" copies: for a report the one before it, for a correction the version it corrects."""
+    where = {
+        "school": ticket.school_id,
+        "person": ticket.person_id,
+        "day": ticket.day,
+        "round": ticket.round_id,
+    }
+    async with transaction(door.pool, ticket.school_id) as connection:
+        if ticket.version == 1:
+            return await _before(connection, where)
+        own = await rows(connection, statements.OWN, where)
+    return next((row for row in own if row["version"] == ticket.version - 1), None)
 
 
-async def _form(connection: Connection, version_id: int, etag: str) -> Compiled:
-    """Compiled once a process; the digest is part of the key because a restored database may reuse an id."""
-    known = _FORMS.get((version_id, etag))
-    if known is None:
-        (found,) = await rows(connection, statements.DEFINITION, {"version": version_id})
-        known = compile(found["definition"])
-        if len(_FORMS) >= _MOST_FORMS:
-            _FORMS.clear()
-        _FORMS[version_id, etag] = known
-    return known
+async def _actor(door: Door, held: Pass) -> str:
+    """The name that the ledger writes beside a correction; a plain report has no row of its own there."""
+    async with transaction(door.pool) as connection:
+        found = await rows(connection, statements.ACTOR, {"user": held.user_id})
+    return str(found[0]["username"]) if found else ""
 
 
-async def _corrected(connection: Connection, where: Mapping[str, Any], key: UUID | None) -> Mapping[str, Any] | None:
-    """The version that a correction corrects: the last one, or, when the request comes again, the one before its own.
-
-    So a repeated request is judged exactly like the one it repeats.
-    """
-    own = await rows(connection, statements.OWN, where)
-    earlier = [row for row in own if row["version"] < _version_of(own, key)]
-    return earlier[-1] if earlier else None
-
-
-def _version_of(own: list[dict[str, Any]], key: UUID | None) -> int:
-    return next((row["version"] for row in own if row["version"] > 1 and row["key"] == key), len(own) + 1)
-
-
-async def _before(
-    connection: Connection, where: Mapping[str, Any], found: Mapping[str, Any]
-) -> Mapping[str, Any] | None:
-    before = await rows(connection, statements.BEFORE, {**where, "questionnaire": found["questionnaire_id"]})
+async def _before(connection: Connection, where: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    before = await rows(connection, statements.BEFORE, where)
     return before[0] if before else None
 
 
+async def _stands(
+    connection: Connection, holder: Mapping[str, Any], found: Mapping[str, Any]
+) -> tuple[list[dict[str, Any]], bool, Mapping[str, Any] | None]:
+    """One's own versions, whether one is exempt, and what "no change" would refer to."""
+    where = {**_who(holder), "day": found["day"], "round": found["id"]}
+    own = await rows(connection, statements.OWN, where)
+    exempt = [] if own else await rows(connection, statements.EXEMPT, where)
+    return own, bool(exempt), own[-1] if own else await _before(connection, where)
+
+
 async def _shown(
-    connection: Connection,
-    holder: Mapping[str, Any],
+    door: Door,
+    held: Pass,
     found: Mapping[str, Any],
+    own: list[dict[str, Any]],
+    exempt: bool,
+    before: Mapping[str, Any] | None,
     now: datetime,
     language: str,
     known_etag: str,
 ) -> dict[str, Any]:
-    form = await _form(connection, found["version_id"], found["etag"])
-    where = {**_who(holder), "day": found["day"], "round": found["id"]}
-    own = await rows(connection, statements.OWN, where)
-    exempt = [] if own else await rows(connection, statements.EXEMPT, where)
+    form = await door.forms.get(found["version_id"])
     etag = form.etag(language)
-    before = own[-1] if own else await _before(connection, where, found)
+    state = _state(found, bool(own), exempt, now)
     shown: dict[str, Any] = {
         "id": found["id"],
         "title": found["title"] if language.startswith("zh") or not found["title_en"] else found["title_en"],
         "opens_at": _moment(found["opens_at"]),
         "deadline_at": _moment(found["deadline_at"]),
         "closes_at": _moment(found["closes_at"]),
-        "state": _state(found, bool(own), bool(exempt), now),
+        "state": state,
+        "ticket": _new_ticket(held, found, len(own) + 1, now) if state in _MAY_SEND else None,
         "form_version": found["version_id"],
         "form_etag": etag,
         "receipt": receipt_json(receipt_of(own[0])) if own else None,
@@ -257,6 +259,25 @@ async def _shown(
             "conditions": conditions_beside(form, carried),
         }
     return shown
+
+
+#: An exempt person may report all the same; who has reported may correct.
+_MAY_SEND = ("due", "overdue", "done", "exempt")
+
+
+def _new_ticket(held: Pass, found: Mapping[str, Any], version: int, now: datetime) -> str:
+    return tickets.seal(
+        deployment.secret(),
+        Ticket(
+            held.person_id,
+            held.school_id,
+            found["day"],
+            found["id"],
+            found["version_id"],
+            version,
+            int(now.timestamp()),
+        ),
+    )
 
 
 def _carried(form: Compiled, before: Mapping[str, Any] | None, day: date) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import IntEnum
 from typing import Any
+from uuid import UUID
 
 from anxiao.base.clock import SHANGHAI
 from anxiao.questionnaires.concepts import COLUMNS, DIAGNOSES, PERSON_TYPES
@@ -105,13 +106,18 @@ def _key(row: Mapping[str, Any], series: int, metric: Metric, slot: int = 0) -> 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What a reporter keeps (回执)."""
+    """What a reporter keeps (回执).  ``signature`` (``base.signatures``) is put under it when it is handed out."""
 
     number: str
     received_at: datetime
     digest: str
     late: bool
     version: int
+    key: UUID
+    signature: str = ""
+
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
 
 
 def canonical_record(row: Mapping[str, Any]) -> bytes:
@@ -129,14 +135,14 @@ def canonical_record(row: Mapping[str, Any]) -> bytes:
         "typed": {c: _plain(row[c]) for c in COLUMNS if row[c] is not None},
         "answers": row["answers"] or {},
     }
-    return json.dumps(record, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return _ENCODE(record).encode()
 
 
 def receipt_of(row: Mapping[str, Any]) -> Receipt:
     """The receipt of a stored report.  The number carries no name and no school number, so it may be shown around."""
     digest = hashlib.sha256(canonical_record(row)).hexdigest()
     number = f"{row['day']:%Y%m%d}-{digest[:4]}-{digest[4:8]}-{digest[8:12]}".upper()
-    return Receipt(number, row["received_at"], digest, row["late"], row["version"])
+    return Receipt(number, row["received_at"], digest, row["late"], row["version"], row["key"])
 
 
 def _plain(value: Any) -> Any:

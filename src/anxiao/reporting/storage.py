@@ -1,7 +1,7 @@
 """Accepting reports: the one story that both doors tell, without a database driver in it.
 
-``accept`` is a generator: it yields statements and is sent their rows.  Django's commands drive it with a cursor, the
-intake door with an asynchronous connection; the order of locks, reads and writes is the same for both.  The driver
+``accept`` is a generator: it yields steps and is sent their rows.  Django's commands drive it with a cursor, the intake
+door with an asynchronous connection in pipeline mode; the order of locks, reads and writes is the same for both.  The driver
 has opened the transaction and set the scope; it commits, and only then may anybody be told an outcome.
 """
 
@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
+from anxiao.base import pgarrays
+from anxiao.base.scope import SHARED_SCHOOL
+from anxiao.base.signatures import Signer
 from anxiao.ledger.rules import INSERT_ENTRIES
 from anxiao.questionnaires.concepts import COLUMNS
 from anxiao.reporting.rules import (
@@ -28,6 +31,8 @@ from anxiao.reporting.rules import (
 )
 from anxiao.statistics.rules import INSERT_DELTAS, Delta, delta_arrays
 
+T = TypeVar("T")
+
 ROSTER_LOCK_CLASS = 41_001  # anxiao.base.locks.ROSTER, which needs Django; a test holds the two together
 
 
@@ -40,11 +45,16 @@ class Result(StrEnum):
     CLOSED = "closed"
     NOTHING_TO_CORRECT = "nothing_to_correct"
     KEY_REUSED = "key_reused"  # the same key with other answers
+    FORM_CHANGED = "form_changed"  # judged by another version of the form than the round asks
+    HELD_UP = "held_up"  # the roster of the school is being changed; only where the driver does not want to wait
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A judged report on its way into the table.  ``typed`` has every column of ``concepts.COLUMNS``."""
+    """A judged report on its way into the table.  ``typed`` has every column of ``concepts.COLUMNS``.
+
+    ``version``: the one version that the sender's ticket is good for; None takes whichever comes next.
+    """
 
     school_id: int
     person_id: int
@@ -62,6 +72,7 @@ class Draft:
     correction: bool = False
     reason: str | None = None
     captured_at: datetime | None = None
+    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +88,17 @@ class Accepted:
         return self.result in (Result.ACCEPTED, Result.REPEATED)
 
 
-Statement = tuple[str, Mapping[str, Any]]
+class Step(NamedTuple):
+    """A statement on its way to a driver.  Rows nobody wants need not be waited for."""
+
+    sql: str
+    params: Mapping[str, Any]
+    wanted: bool = True
+
+
 Rows = Sequence[Mapping[str, Any]]
+Story = Generator[Sequence[Step], Sequence[Rows], T]
+"""Yields steps that may travel together and is sent the rows of each (none for unwanted ones)."""
 
 MAKE_ROUNDS = """
 WITH made AS (
@@ -101,11 +121,17 @@ ON CONFLICT DO NOTHING
 """The rounds of a day, made by whoever needs them first, with their ledger rows.  Campaigns whose questionnaire was
 never published have none.  Safe to run by many at once: the unique constraint decides."""
 
-LOCK = "SELECT pg_advisory_xact_lock_shared(%(lock)s, %(school)s)"
+LOCK = "SELECT pg_advisory_xact_lock_shared(%(lock)s, school) FROM unnest(%(schools)s::int[]) AS school"
+
+TRY_LOCK = """
+SELECT school FROM unnest(%(schools)s::int[]) AS school WHERE NOT pg_try_advisory_xact_lock_shared(%(lock)s, school)
+"""
+"""The schools whose roster is being changed at this moment; the others are held."""
 
 FACTS = """
 SELECT p.school_id, p.id AS person_id, p.audience, m.organisation_id, c.id AS campaign_id, r.id AS round_id,
-       r.opens_at, r.deadline_at, r.closes_at, p.audience = ANY(c.audiences) AS asked, e.id IS NOT NULL AS exempt
+       r.opens_at, r.deadline_at, r.closes_at, r.version_id, p.audience = ANY(c.audiences) AS asked,
+       e.id IS NOT NULL AS exempt
 FROM unnest(%(schools)s::int[], %(persons)s::int[], %(rounds)s::int[]) AS d(school_id, person_id, round_id)
 JOIN round r ON r.id = d.round_id
 JOIN campaign c ON c.id = r.campaign_id
@@ -128,6 +154,8 @@ LOCK_STANDING = """
 SELECT version FROM report WHERE school_id = %(school)s AND day = %(day)s AND round_id = %(round)s
     AND person_id = %(person)s AND is_current FOR UPDATE
 """
+
+NOTHING = Step("SELECT 1 WHERE false", {})
 
 RETIRE = """
 UPDATE report SET is_current = false WHERE school_id = %(school)s AND day = %(day)s AND round_id = %(round)s
@@ -174,92 +202,132 @@ REPORT_COLUMNS = tuple(_TYPES)
 INSERT_REPORTS = f"""
 INSERT INTO report ({", ".join(_TYPES)})
 SELECT * FROM unnest({", ".join(f"%({name})s::{kind}[]" for name, kind in _TYPES.items())})
-ON CONFLICT DO NOTHING RETURNING school_id, person_id, round_id, version
+ON CONFLICT DO NOTHING RETURNING school_id, person_id, round_id
 """
 
+Who = tuple[int, int, int]
+"""School, person, round."""
 
-def accept(drafts: Sequence[Draft]) -> Generator[Statement, Rows, list[Accepted]]:
+
+def accept(drafts: Sequence[Draft], signer: Signer, *, patient: bool = True) -> Story[list[Accepted]]:
     """Accept a batch of drafts; one outcome each, in their order.
 
-    Locks the rosters (shared) > reads who these people are and what stands > writes reports, counters and ledger.
+    Locks the rosters (shared) > reads who these people are > writes reports, counters and ledger.  The ordinary report
+    is written without a look at what stands: the primary key says no where something does, and only then it is read.
+    An impatient driver is told which drafts are held up by a roster that is being changed, and keeps the others.
     """
-    for school in sorted({d.school_id for d in drafts}):
-        yield LOCK, {"lock": ROSTER_LOCK_CLASS, "school": school}
-    for draft in drafts:
-        if draft.correction:
-            # two corrections at once: the second waits here and then reads the first one's version
-            yield LOCK_STANDING, _where(draft)
-    facts = {_person(f): f for f in (yield FACTS, _arrays(drafts))}
-    standing = _by_person((yield STANDING, _arrays(drafts)))
+    schools = sorted({d.school_id for d in drafts})
+    locks = {"lock": ROSTER_LOCK_CLASS, "schools": pgarrays.plain(schools)}
+    corrections = [d for d in drafts if d.correction]
+    held, *_, found, stood = yield [
+        Step(LOCK, locks, wanted=False) if patient else Step(TRY_LOCK, locks),
+        # two corrections at once: the second waits here and then reads the first one's version
+        *(Step(LOCK_STANDING, _where(d), wanted=False) for d in corrections),
+        Step(FACTS, _arrays(drafts)),
+        *([Step(STANDING, _arrays(corrections))] if corrections else [NOTHING]),
+    ]
+    busy = {row["school"] for row in held}
+    facts = {_person(f): f for f in found}
+    standing = _by_person(stood)
 
-    rows: list[dict[str, Any]] = []
-    writers: dict[tuple[int, int, int], Draft] = {}
-    writing: set[int] = set()
     outcomes: dict[int, Accepted] = {}
+    # drafts that something may stand in the way of, with the answer if nothing does
+    open_questions: dict[int, Accepted] = {}
+    rows: dict[Who, dict[str, Any]] = {}
+    writers: dict[Who, int] = {}
     for i, draft in enumerate(drafts):
-        who = (draft.school_id, draft.person_id, draft.round_id)
-        if who in writers:
-            continue  # a second draft of the same person in this batch: answered below, from what then stands
-        refusal = _refusal(draft, facts.get(who), standing.get(who, ()))
-        if refusal is not None:
-            outcomes[i] = refusal
-            continue
-        rows.append(_row(draft, facts[who], standing.get(who, ())))
-        writers[who] = draft
-        writing.add(i)
-
-    written: set[tuple[int, int, int]] = set()
-    if rows:
-        for draft in writers.values():
-            if draft.correction:
-                yield RETIRE, {**_where(draft), "version": standing[_who(draft)][-1]["version"]}
-        written = {_person(r) for r in (yield INSERT_REPORTS, _columns(rows))}
-        done = [row for row in rows if _person(row) in written]
-        yield from _count(done, writers, facts, standing)
-        yield from _enter(done, writers)
-
-    by_person = {_person(row): row for row in rows}
-    late_comers = [d for d in drafts if _who(d) in writers and _who(d) not in written]
-    if late_comers:  # somebody else's commit came between our look and our insert
-        standing = {**standing, **_by_person((yield STANDING, _arrays(late_comers)))}
-    for i, draft in enumerate(drafts):
-        if i in outcomes:
-            continue
         who = _who(draft)
-        if who in written and i in writing:
-            outcomes[i] = Accepted(Result.ACCEPTED, receipt_of(by_person[who]), by_person[who])
+        stands = standing.get(who, ())
+        if draft.school_id in busy:
+            outcomes[i] = Accepted(Result.HELD_UP)
+        elif repeated := _repeats(draft, stands):
+            outcomes[i] = repeated
+        elif who in writers:
+            open_questions[i] = Accepted(Result.HELD_UP)
+        elif (refusal := _refusal(draft, facts.get(who), stands)) is None:
+            rows[who] = _row(draft, facts[who], stands)
+            writers[who] = i
+        elif refusal in (Result.NOT_OPEN, Result.CLOSED):
+            # what was acknowledged once is acknowledged again, also after the round has closed
+            open_questions[i] = Accepted(refusal)
         else:
-            outcomes[i] = _second(draft, (by_person[who],) if who in written else standing[who])
-    return [outcomes[i] for i in range(len(drafts))]
+            outcomes[i] = _first(stands) if refusal is Result.ALREADY else Accepted(refusal)
+
+    written: set[Who] = set()
+    if rows:
+        retired = [drafts[i] for i in writers.values() if drafts[i].correction]
+        *_, kept = yield [
+            *(Step(RETIRE, {**_where(d), "version": standing[_who(d)][-1]["version"]}, wanted=False) for d in retired),
+            Step(INSERT_REPORTS, _columns(list(rows.values()))),
+        ]
+        written = {_person(r) for r in kept}
+    done = [rows[who] for who in rows if who in written]
+    receipts, root = _signed(signer, done)
+    for who, i in writers.items():
+        if who in written:
+            outcomes[i] = Accepted(Result.ACCEPTED, receipts[who], rows[who])
+        else:  # somebody else's commit came between our look and our insert
+            open_questions[i] = Accepted(Result.HELD_UP)
+
+    last = [Step(STANDING, _arrays([drafts[i] for i in open_questions]))] if open_questions else []
+    if done:
+        authors = {who: drafts[i] for who, i in writers.items()}
+        last += _counted(done, authors, facts, standing) + _entered(done, authors, receipts, root)
+    answers = (yield last) if last else ()
+    if open_questions:
+        standing = _by_person(answers[0])
+        for i, otherwise in open_questions.items():
+            stands = standing.get(_who(drafts[i]), ())
+            outcomes[i] = (_repeats(drafts[i], stands) or _first(stands)) if stands else otherwise
+    return [_handed_out(outcomes[i], signer) for i in range(len(drafts))]
 
 
-def _refusal(draft: Draft, facts: Mapping[str, Any] | None, standing: Rows) -> Accepted | None:
+def _signed(signer: Signer, rows: Sequence[Mapping[str, Any]]) -> tuple[dict[Who, Receipt], str]:
+    if not rows:
+        return {}, ""
+    receipts = [receipt_of(row) for row in rows]
+    root, signatures = signer.sign([receipt.digest for receipt in receipts])
+    return {
+        _person(row): replace(receipt, signature=signature)
+        for row, receipt, signature in zip(rows, receipts, signatures, strict=True)
+    }, root
+
+
+def _handed_out(known: Accepted, signer: Signer) -> Accepted:
+    """With its receipt signed; one that is handed out again is signed alone."""
+    if known.receipt is None or known.receipt.signature:
+        return known
+    _, (signature,) = signer.sign([known.receipt.digest])
+    return replace(known, receipt=replace(known.receipt, signature=signature))
+
+
+def _refusal(draft: Draft, facts: Mapping[str, Any] | None, standing: Rows) -> Result | None:
     if facts is None or not facts["asked"]:
-        return Accepted(Result.NOT_EXPECTED)
-    # what was acknowledged once is acknowledged again, also after the round has closed
-    if standing and not draft.correction:
-        return _second(draft, standing)
+        return Result.NOT_EXPECTED
+    if draft.form_version_id != facts["version_id"]:
+        return Result.FORM_CHANGED
     if draft.correction:
-        for row in standing:
-            if row["key"] == draft.key:
-                return _second(draft, standing)
         if not standing:
-            return Accepted(Result.NOTHING_TO_CORRECT)
-        return None
+            return Result.NOTHING_TO_CORRECT
+        # the ticket was for another version: somebody has corrected in the meantime
+        return Result.ALREADY if draft.version not in (None, standing[-1]["version"] + 1) else None
     times = RoundTimes(facts["opens_at"], facts["deadline_at"], facts["closes_at"])
     if is_open(times, draft.received_at):
         return None
-    return Accepted(Result.NOT_OPEN if draft.received_at < times.opens_at else Result.CLOSED)
+    return Result.NOT_OPEN if draft.received_at < times.opens_at else Result.CLOSED
 
 
-def _second(draft: Draft, standing: Rows) -> Accepted:
-    """The answer to a report that comes again, or after another one."""
+def _repeats(draft: Draft, standing: Rows) -> Accepted | None:
+    """The answer to a report that comes again under its key."""
     for row in standing:
         if row["key"] == draft.key:
             same = all(row[c] == _value(draft.typed, c) for c in COLUMNS) and (row["answers"] or {}) == draft.answers
             return Accepted(Result.REPEATED if same else Result.KEY_REUSED, receipt_of(row), row)
-    first = standing[0]
-    return Accepted(Result.ALREADY, receipt_of(first), first)
+    return None
+
+
+def _first(standing: Rows) -> Accepted:
+    return Accepted(Result.ALREADY, receipt_of(standing[0]), standing[0])
 
 
 def _row(draft: Draft, facts: Mapping[str, Any], standing: Rows) -> dict[str, Any]:
@@ -292,9 +360,9 @@ def _value(typed: Mapping[str, Any], column: str) -> Any:
     return int(value) if column == "region" and value is not None else value
 
 
-def _count(
-    done: Rows, writers: Mapping[tuple[int, int, int], Draft], facts: Mapping[Any, Any], standing: Mapping[Any, Rows]
-) -> Generator[Statement, Rows, None]:
+def _counted(
+    done: Rows, authors: Mapping[Who, Draft], facts: Mapping[Who, Any], standing: Mapping[Who, Rows]
+) -> list[Step]:
     deltas: list[Delta] = []
     for row in done:
         who = _person(row)
@@ -302,50 +370,73 @@ def _count(
         if row["version"] > 1:
             deltas += deltas_of_correction(standing[who][-1], row, series=series)
         else:
-            deltas += deltas_of_report(row, series=series, exempt=facts[who]["exempt"], proxy=writers[who].proxy)
+            deltas += deltas_of_report(row, series=series, exempt=facts[who]["exempt"], proxy=authors[who].proxy)
     arrays = delta_arrays(deltas)
-    if arrays["ns"]:
-        yield INSERT_DELTAS, arrays
+    return [Step(INSERT_DELTAS, arrays, wanted=False)] if deltas else []
 
 
-def _enter(done: Rows, writers: Mapping[tuple[int, int, int], Draft]) -> Generator[Statement, Rows, None]:
-    drafts = [writers[_person(row)] for row in done]
-    yield (
-        INSERT_ENTRIES,
-        {
-            "schools": [row["school_id"] for row in done],
-            "ats": [row["received_at"] for row in done],
-            "actor_ids": [d.by_user_id for d in drafts],
-            "actors": [d.actor for d in drafts],
-            "verbs": [_verb(d) for d in drafts],
-            "types": ["report"] * len(done),
-            "ids": [f"{r['day']}/{r['round_id']}/{r['person_id']}/{r['version']}" for r in done],
-            "outcomes": ["done"] * len(done),
-            "facts": [json.dumps({"digest": receipt_of(row).digest}) for row in done],
-        },
-    )
+def _entered(done: Rows, authors: Mapping[Who, Draft], receipts: Mapping[Who, Receipt], root: str) -> list[Step]:
+    """The ledger's rows: one for each correction and each report by another's hand, and one for all plain reports together.
+
+    A plain report is its own record of who, when and by which way, and it cannot be changed; what the ledger adds is the
+    root under which this batch was signed (docs/adr/0016).
+    """
+    lines: list[tuple[Any, ...]] = []
+    plain = [row for row in done if row["version"] == 1 and not authors[_person(row)].proxy]
+    if plain:
+        schools = {row["school_id"] for row in plain}
+        school = schools.pop() if len(schools) == 1 else SHARED_SCHOOL
+        at = max(row["received_at"] for row in plain)
+        lines.append(
+            (school, at, 0, "house", "reports.accepted", "receipts", root[:60], {"n": len(plain), "root": root})
+        )
+    for row in done:
+        draft = authors[_person(row)]
+        if row["version"] > 1 or draft.proxy:
+            verb = "report.corrected" if draft.correction else "report.proxied"
+            name = f"{row['day']}/{row['round_id']}/{row['person_id']}/{row['version']}"
+            facts = {"digest": receipts[_person(row)].digest}
+            lines.append(
+                (row["school_id"], row["received_at"], draft.by_user_id, draft.actor, verb, "report", name, facts)
+            )
+    schools, ats, actor_ids, actors, verbs, types, ids, facts = zip(*lines, strict=True)
+    return [
+        Step(
+            INSERT_ENTRIES,
+            {
+                "schools": list(schools),
+                "ats": list(ats),
+                "actor_ids": list(actor_ids),
+                "actors": list(actors),
+                "verbs": list(verbs),
+                "types": list(types),
+                "ids": list(ids),
+                "outcomes": ["done"] * len(lines),
+                "facts": [json.dumps(f) for f in facts],
+            },
+            wanted=False,
+        )
+    ]
 
 
-def _verb(draft: Draft) -> str:
-    if draft.correction:
-        return "report.corrected"
-    return "report.proxied" if draft.proxy else "report.submitted"
-
-
-def _columns(rows: Rows) -> dict[str, list[Any]]:
-    columns = {name: [row[name] for row in rows] for name in REPORT_COLUMNS}
-    columns["answers"] = [None if a is None else json.dumps(a, ensure_ascii=False) for a in columns["answers"]]
+def _columns(rows: Rows) -> dict[str, str]:
+    columns = {}
+    for name, kind in _TYPES.items():
+        values = [row[name] for row in rows]
+        if kind == "jsonb":
+            values = [None if v is None else json.dumps(v, ensure_ascii=False) for v in values]
+        columns[name] = pgarrays.texts(values) if kind in ("jsonb", "text") else pgarrays.plain(values)
     return columns
 
 
-def _arrays(drafts: Sequence[Draft]) -> dict[str, list[Any]]:
+def _arrays(drafts: Sequence[Draft]) -> dict[str, str]:
     # one element a person and round: a batch may hold the same person twice
     firsts = {(_who(d), d.day): d for d in drafts}.values()
     return {
-        "schools": [d.school_id for d in firsts],
-        "persons": [d.person_id for d in firsts],
-        "rounds": [d.round_id for d in firsts],
-        "days": [d.day for d in firsts],
+        "schools": pgarrays.plain([d.school_id for d in firsts]),
+        "persons": pgarrays.plain([d.person_id for d in firsts]),
+        "rounds": pgarrays.plain([d.round_id for d in firsts]),
+        "days": pgarrays.plain([d.day for d in firsts]),
     }
 
 
@@ -353,16 +444,16 @@ def _where(draft: Draft) -> dict[str, Any]:
     return {"school": draft.school_id, "day": draft.day, "round": draft.round_id, "person": draft.person_id}
 
 
-def _who(draft: Draft) -> tuple[int, int, int]:
+def _who(draft: Draft) -> Who:
     return draft.school_id, draft.person_id, draft.round_id
 
 
-def _person(row: Mapping[str, Any]) -> tuple[int, int, int]:
+def _person(row: Mapping[str, Any]) -> Who:
     return row["school_id"], row["person_id"], row["round_id"]
 
 
-def _by_person(rows: Rows) -> dict[tuple[int, int, int], list[Mapping[str, Any]]]:
-    found: dict[tuple[int, int, int], list[Mapping[str, Any]]] = {}
+def _by_person(rows: Rows) -> dict[Who, list[Mapping[str, Any]]]:
+    found: dict[Who, list[Mapping[str, Any]]] = {}
     for row in rows:
         found.setdefault(_person(row), []).append(row)
     return found

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from anxiao.base import pgarrays
 
 
 class Key(NamedTuple):
@@ -43,16 +45,12 @@ def added_up(deltas: Iterable[Delta]) -> dict[Key, int]:
     return {key: n for key, n in total.items() if n}
 
 
-def delta_arrays(deltas: Iterable[Delta]) -> Mapping[str, list[Any]]:
+def delta_arrays(deltas: Iterable[Delta]) -> Mapping[str, str]:
     """Parameters of ``INSERT_DELTAS`` for a batch, one row for each counter that the batch moves."""
     rows = sorted(added_up(deltas).items())
+    columns = [*zip(*(key for key, _ in rows), strict=True)] or [()] * len(Key._fields)
+    names = ("schools", "nodes", "days", "series", "audiences", "metrics", "slots")
     return {
-        "schools": [key.school_id for key, _ in rows],
-        "nodes": [key.node_id for key, _ in rows],
-        "days": [key.day for key, _ in rows],
-        "series": [key.series for key, _ in rows],
-        "audiences": [key.audience for key, _ in rows],
-        "metrics": [key.metric for key, _ in rows],
-        "slots": [key.slot for key, _ in rows],
-        "ns": [n for _, n in rows],
+        **{name: pgarrays.plain(column) for name, column in zip(names, columns, strict=True)},
+        "ns": pgarrays.plain([n for _, n in rows]),
     }

@@ -53,6 +53,7 @@ def change_password(*, by: Scope, now: datetime, user: User, password: str) -> N
     user.must_change_password = False
     user.pass_version += 1
     user.save(update_fields=["password", "must_change_password", "pass_version"])
+    user.refresh_from_db(fields=["pass_serial"])
     record(
         by=by,
         now=now,
@@ -67,10 +68,10 @@ def change_password(*, by: Scope, now: datetime, user: User, password: str) -> N
 def end_all_sessions(*, by: Scope, now: datetime, user: User) -> None:
     """End every session and every phone's pass of an account, at its next request.
 
-    Both carry ``pass_version`` (the session in its check value), so one number ends them all.
+    The session carries ``pass_version`` in its check value, and the pass a serial that moves with it.
     """
     User.objects.filter(pk=user.pk).update(pass_version=F("pass_version") + 1)
-    user.refresh_from_db(fields=["pass_version"])
+    user.refresh_from_db(fields=["pass_version", "pass_serial"])
     record(
         by=by,
         now=now,

@@ -6,6 +6,7 @@ from anxiao.accounts.queries.scopes import (
     has_second_factor,
     needs_second_factor,
     scope_of,
+    standings,
     user_called,
 )
 
@@ -16,5 +17,6 @@ __all__ = [
     "has_second_factor",
     "needs_second_factor",
     "scope_of",
+    "standings",
     "user_called",
 ]

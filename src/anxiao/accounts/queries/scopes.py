@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterable
+from datetime import date, datetime
 
 from allauth.mfa.models import Authenticator
+from django.db import connection
 
 from anxiao.accounts.models import Grant as GrantRow
 from anxiao.accounts.models import User
 from anxiao.accounts.rules import fold_username
+from anxiao.base.clock import day_of
 from anxiao.base.permissions import Role
 from anxiao.base.scope import Grant, Scope
 from anxiao.base.tenancy import school_context
@@ -89,3 +92,34 @@ def has_second_factor(user: User) -> bool:
     """Whether a one-time code generator or a passkey is set up.  Recovery codes alone are none."""
     kinds = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
     return bool(Authenticator.objects.filter(user_id=user.pk, type__in=kinds).exists())
+
+
+_STANDING = """
+SELECT w.user_id, w.session, concat_ws(' ', a.pass_version, md5(a.password), (
+    SELECT string_agg(concat_ws(':', g.id, g.role, g.organisation_id, g.place_id), ' ' ORDER BY g.id)
+    FROM account_grant g
+    WHERE g.user_id = a.id AND g.valid_from <= %(day)s AND (g.valid_to IS NULL OR g.valid_to > %(day)s)
+))
+FROM unnest(%(users)s::int[], %(sessions)s::text[]) AS w (user_id, session)
+JOIN account a ON a.id = w.user_id AND a.is_active AND NOT a.must_change_password
+JOIN django_session s ON s.session_key = w.session AND s.expire_date > %(now)s
+"""
+
+
+def standings(held: Iterable[tuple[int, str]], now: datetime) -> dict[tuple[int, str], str]:
+    """What each (account, session) may do at this moment, as text that changes when it changes; one statement.
+
+    Absent is who may do nothing any more: signed out, disabled, held at a first password.
+    """
+    pairs = list(held)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _STANDING,
+            {
+                "users": [user for user, _session in pairs],
+                "sessions": [session for _user, session in pairs],
+                "day": day_of(now),
+                "now": now,
+            },
+        )
+        return {(user, session): standing for user, session, standing in cursor.fetchall()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
+from anxiao.base.deployment import receipt_signer
 from anxiao.base.errors import Invalid, NotYours, Refused
 from anxiao.base.events import publish
 from anxiao.base.permissions import Permission
@@ -22,7 +23,7 @@ from anxiao.questionnaires.queries import compiled
 from anxiao.questionnaires.rules import Verdict, explain, judge
 from anxiao.reporting.models import Round
 from anxiao.reporting.names import REPORT_ACCEPTED, Channel
-from anxiao.reporting.storage import Accepted, Draft, Result, Rows, Statement, accept
+from anxiao.reporting.storage import Accepted, Draft, Result, Rows, Step, Story, accept
 
 LONGEST_REASON = 300
 
@@ -81,23 +82,24 @@ def correct_report(
 def accept_drafts(drafts: Sequence[Draft]) -> list[Accepted]:
     """Drive ``storage.accept`` with Django's connection, in a transaction (or savepoint) of its own."""
     with transaction.atomic():
-        return drive(accept(drafts))
+        return drive(accept(drafts, receipt_signer()))
 
 
-def drive(story: Generator[Statement, Rows, list[Accepted]]) -> list[Accepted]:
-    """Run the statements of a story and send their rows back until it returns."""
+def drive(story: Story[list[Accepted]]) -> list[Accepted]:
+    """Run the steps of a story and send their rows back until it returns."""
     with connection.cursor() as cursor:
         try:
-            sql, params = next(story)
+            steps = next(story)
             while True:
-                cursor.execute(sql, params)
-                rows: list[dict[str, Any]] = []
-                if cursor.description is not None:
-                    rows = [_row(cursor.description, values) for values in cursor.fetchall()]
-                sql, params = story.send(rows)
+                steps = story.send([_rows(cursor, step) for step in steps])
         except StopIteration as end:
             result: list[Accepted] = end.value
             return result
+
+
+def _rows(cursor: Any, step: Step) -> Rows:
+    cursor.execute(step.sql, step.params)
+    return [_row(cursor.description, values) for values in cursor.fetchall()] if step.wanted else []
 
 
 def _row(description: Sequence[Any], values: Sequence[Any]) -> dict[str, Any]:
@@ -158,5 +160,7 @@ REFUSALS = {
     Result.NOT_OPEN: lambda: _("This round is not open yet."),
     Result.CLOSED: lambda: _("This round has closed; a report can no longer be added."),
     Result.NOTHING_TO_CORRECT: lambda: _("There is no report to correct."),
+    Result.FORM_CHANGED: lambda: _("The form has changed. Please reload the page; what you typed is kept."),
+    Result.HELD_UP: lambda: _("The platform is busy. Please try again in a moment."),
     Result.KEY_REUSED: lambda: _("This form was sent before with other answers. Please reload the page."),
 }
