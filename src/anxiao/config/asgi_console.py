@@ -8,7 +8,12 @@ from starlette.routing import Mount
 
 from anxiao.config.asgi import THREADS
 from anxiao.config.wsgi import application as django
+from anxiao.portal.streams import door as streams
 
 application = Starlette(
-    routes=[Mount("/", app=WSGIMiddleware(django, workers=THREADS))],  # type: ignore[arg-type]  # its own ASGI types
+    routes=[
+        Mount("/streams", routes=streams.routes),
+        Mount("/", app=WSGIMiddleware(django, workers=THREADS)),  # type: ignore[arg-type]  # its own ASGI types
+    ],
+    lifespan=streams.lifespan,
 )

@@ -8,6 +8,7 @@ orphan keeps the port and serves a database that is about to be restarted.
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 import threading
@@ -48,15 +49,15 @@ def main() -> None:
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
     )
-    threading.Thread(target=leave_with_supervisor, args=(int(sys.argv[2]), server), daemon=True).start()
+    threading.Thread(target=leave_with_supervisor, args=(int(sys.argv[2]),), daemon=True).start()
     server.run(sockets=[listener])
 
 
-def leave_with_supervisor(lifeline: int, server: uvicorn.Server) -> None:
-    """Wait for the end of the lifeline, then let the server drain as if it had been asked to stop."""
+def leave_with_supervisor(lifeline: int) -> None:
+    """Wait for the end of the lifeline, then ask ourselves to stop: everybody who listens for that must hear it."""
     while os.read(lifeline, 1):
         pass
-    server.should_exit = True
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
+from django.utils.translation import gettext as _
+
+from anxiao.base.clock import day_of
+from anxiao.base.errors import NotYours
 from anxiao.base.permissions import Permission
-from anxiao.base.scope import Scope
+from anxiao.base.scope import SHARED_SCHOOL, Scope
 from anxiao.directory.models import Organisation
+from anxiao.reporting.access_sheets import answers_for_province, get_school_node
 from anxiao.reporting.models import Round
 from anxiao.reporting.queries.boards import children_of
-from anxiao.reporting.queries.sheets import SchoolSeen, live_numbers, schools_in_use, sheets_on
+from anxiao.reporting.queries.sheets import SchoolSeen, live_numbers, round_on, schools_in_use, sheets_on
 from anxiao.reporting.rules_sheets import Counts, Standing, added, figures_of, hours_of, is_owed
 
 
@@ -44,6 +49,27 @@ class Wall:
     def sheets_owed(self) -> bool:
         """Whether the time for signing is over."""
         return self.round is not None and is_owed(self.round.sheets_due_at, self.at)
+
+
+def wall_seen(scope: Scope, *, now: datetime) -> Wall:
+    """The wall of whoever looks: of the province for those above the schools, else of their own school.
+
+    NotYours for everybody else.  A day without a round has a wall without figures.
+    """
+    day = day_of(now)
+    above = answers_for_province(scope)
+    school = None if above else watched_school(scope)
+    if school is None and not above:
+        raise NotYours
+    title = _("The province") if school is None else school.name
+    if above:
+        title = next((g.node_name for g in scope.grants if g.school_id == SHARED_SCHOOL and g.node_name), title)
+    round = round_on(day)
+    if round is None:
+        return Wall(title=title, day=day, at=now, above=above)
+    if school is None:
+        return province_wall(scope, title=title, round=round, now=now)
+    return school_wall(scope, school=school, node=get_school_node(scope, school.id), round=round, now=now)
 
 
 def province_wall(scope: Scope, *, title: str, round: Round, now: datetime) -> Wall:

@@ -23,6 +23,8 @@ from anxiao.directory.access import get_organisation
 from anxiao.directory.crumbs import crumbs
 from anxiao.directory.models import Organisation, Place
 from anxiao.directory.names import Audience
+from anxiao.portal.shown_boards import OWN, audience_key, node_key, place_key, row_keys
+from anxiao.portal.streams.tickets import Watch, seal
 from anxiao.portal.views_console.common import (
     Asked,
     are_together,
@@ -65,6 +67,8 @@ class Row:
     missing_url: str = ""
     unwell_url: str = ""
     kind: str = ""
+    key: str = ""
+    """Under which a stream speaks of it (``shown_boards``)."""
 
 
 @require_GET
@@ -118,6 +122,7 @@ def place(request: HttpRequest, place_id: int) -> HttpResponse:
         "column": _("Floor or room"),
         "health": False,
     }
+    context |= _live(scope, of, context["rows"], Watch("place", of.day, of.round.pk, places=(found.pk,)))
     if is_part(request):
         return render(request, "portal/console/_numbers.html", context | {"part": True})
     page = names(scope, Listing.MISSING, where_place(scope, found), of.round, limit=FEW)
@@ -186,11 +191,13 @@ def _node(request: HttpRequest, scope: Scope, found: Organisation, moment: datet
             (key, _sort_label(key), own + query_of(day=None if of.is_today else of.day, sort=key)) for key in SORTS
         ],
         "sort": sort if sort in SORTS else "name",
-        "audiences": [(Audience(a).label, f) for a, f in board.by_audience.items()],
+        "audiences": [(audience_key(a), Audience(a).label, f) for a, f in board.by_audience.items()],
         "health": True,
         "sheets": _sheets(scope, found, of.round, moment),
         "hours": _hours(scope, board, of, moment),
     }
+    watch = Watch("node", of.day, of.round.pk, nodes=(found.pk,), sheets=context["sheets"] is not None)
+    context |= _live(scope, of, context["rows"], watch)
     if is_part(request):
         return render(request, "portal/console/_numbers.html", context | {"part": True})
     context |= {
@@ -237,12 +244,21 @@ def _mine(request: HttpRequest, scope: Scope, nodes: Sequence[Organisation], mom
         "column": _("Class or unit"),
         "health": bool(counted),
     }
+    ids = tuple(n.pk for n in counted), tuple(p.pk for p in places)
+    context |= _live(scope, of, rows, Watch("mine", of.day, of.round.pk, *ids))
     if is_part(request):
         return render(request, "portal/console/_numbers.html", context | {"part": True})
     if together and urls["missing"]:
         where = where_nodes(scope, nodes)
         context |= _names_card(scope, names(scope, Listing.MISSING, where, of.round, limit=FEW), urls, of)
     return render(request, "portal/console/mine.html", context)
+
+
+def _live(scope: Scope, of: Asked, rows: Sequence[Row], watch: Watch) -> dict[str, str]:
+    """What the page needs to be told by a stream what changes; a board of another day does not change."""
+    if not of.is_today or not (watch.nodes or watch.places):
+        return {}
+    return {"ticket": seal(scope.user_id, watch), "row_keys": row_keys([row.key for row in rows])}
 
 
 KINDS = ("missing", "late", "on_time", "exempt", "unwell", "fever", "suspected", "confirmed", "isolated", "remind")
@@ -345,7 +361,7 @@ def _rows(scope: Scope, board: Board, of: Asked, sort: str) -> list[Row]:
     elif sort == "rate":
         rows.sort(key=lambda r: r.figures.reported / r.figures.expected if r.figures.expected > 0 else 1.0)
     if board.own is not None:
-        rows.append(Row(_("Held by this unit itself"), "", board.own, kind="own"))
+        rows.append(Row(_("Held by this unit itself"), "", board.own, kind="own", key=OWN))
     return rows
 
 
@@ -357,7 +373,8 @@ def _row(scope: Scope, node: Organisation, found: Figures, of: Asked, *, with_pa
         if scope.may(Permission.HEALTH_VIEW, node.path):
             unwell = reverse("portal:console_node_list", args=[node.pk, "unwell"]) + of.query
     label = f"{node.parent.name} · {node.label}" if with_parent and node.parent is not None else node.label
-    return Row(label, reverse("portal:console_node", args=[node.pk]) + of.query, found, missing, unwell, kind=node.kind)
+    url = reverse("portal:console_node", args=[node.pk]) + of.query
+    return Row(label, url, found, missing, unwell, kind=node.kind, key=node_key(node.pk))
 
 
 def _place_row(found: Place, figures: Figures, of: Asked) -> Row:
@@ -367,6 +384,7 @@ def _place_row(found: Place, figures: Figures, of: Asked) -> Row:
         figures,
         missing_url=reverse("portal:console_place_list", args=[found.pk, "missing"]) + of.query,
         kind="place",
+        key=place_key(found.pk),
     )
 
 

@@ -223,8 +223,13 @@ def tile(
     what: str = "",
     note: str = "",
     unit: str = "",
+    live: str = "",
+    live_note: str = "",
 ) -> dict[str, Any]:
-    """A big number that opens its rows. `what` is its definition. Put several into `<div class="ax-tiles">`."""
+    """A big number that opens its rows. `what` is its definition. Put several into `<div class="ax-tiles">`.
+
+    `live` and `live_note` are the names under which a script finds the number and the note in order to renew them.
+    """
     return {
         "label": label,
         "number": number,
@@ -233,6 +238,8 @@ def tile(
         "what": what,
         "note": note,
         "unit": unit,
+        "live": live,
+        "live_note": live_note,
         "icon": TONE_ICONS.get(tone, ""),
     }
 
@@ -245,9 +252,15 @@ def progress(value: float, total: float, label: str = "", note: str = "", tone: 
 
 @register.inclusion_tag("ui/parts/share.html")
 def state_bar(
-    on_time: int = 0, late: int = 0, missing: int = 0, exempt: int = 0, legend: bool = True, thin: bool = False
+    on_time: int = 0,
+    late: int = 0,
+    missing: int = 0,
+    exempt: int = 0,
+    legend: bool = True,
+    thin: bool = False,
+    live: str = "",
 ) -> dict[str, Any]:
-    """How the people of a node answered. In a table cell: `legend=False thin=True`."""
+    """How the people of a node answered. In a table cell: `legend=False thin=True`. `live`: as for `tile`."""
     return _shares(
         [
             (_("On time"), on_time, "good"),
@@ -257,6 +270,7 @@ def state_bar(
         ],
         legend,
         thin,
+        live,
     )
 
 
@@ -266,7 +280,7 @@ def share_bar(parts: Sequence[tuple[str, int, str]], legend: bool = True, thin: 
     return _shares(parts, legend, thin)
 
 
-def _shares(parts: Iterable[tuple[str, int, str]], legend: bool, thin: bool) -> dict[str, Any]:
+def _shares(parts: Iterable[tuple[str, int, str]], legend: bool, thin: bool, live: str = "") -> dict[str, Any]:
     """Positions in percent. SVG attributes carry them, because the content policy forbids style attributes."""
     known = [(name, max(0, int(number or 0)), tone) for name, number, tone in parts]
     total = sum(number for _name, number, _tone in known)
@@ -277,7 +291,7 @@ def _shares(parts: Iterable[tuple[str, int, str]], legend: bool, thin: bool) -> 
         segments.append({"name": name, "number": number, "tone": tone, "x": f"{at:.3f}", "width": f"{width:.3f}"})
         at += width
     words = ", ".join(f"{s['name']} {s['number']}" for s in segments)
-    return {"segments": segments, "total": total, "legend": legend, "thin": thin, "words": words}
+    return {"segments": segments, "total": total, "legend": legend, "thin": thin, "words": words, "live": live}
 
 
 @register.inclusion_tag("ui/parts/stats.html")

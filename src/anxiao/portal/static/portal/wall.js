@@ -1,5 +1,6 @@
-/* The wall fetches its figures every two seconds and says so when it cannot: figures of an earlier moment are never shown
-   as if they were of now. Without this script the page shows the moment at which it was loaded. */
+/* A stream brings the wall its figures; where there is none the wall fetches them every two seconds. It says so when it can
+   do neither: figures of an earlier moment are never shown as if they were of now. Without this script the page shows the
+   moment at which it was loaded. */
 (function () {
   "use strict";
   const EVERY = 2000;
@@ -84,10 +85,16 @@
       curve.dataset.seen = spec;
       document.dispatchEvent(new CustomEvent("ax:redraw"));
     }
-    last = now.at;
-    document.querySelector("[data-wall-at]").textContent = now.at;
+    alive(now.at);
+  }
+
+  function alive(at) {
+    last = at;
+    document.querySelector("[data-wall-at]").textContent = at;
     say(words.dataset.live, false);
   }
+
+  const lost = () => say(words.dataset.lost.replace("{time}", last), true);
 
   async function ask() {
     const stop = new AbortController();
@@ -99,16 +106,32 @@
         return;
       }
       if (!answer.ok) throw new Error(String(answer.status));
-      show(await answer.json());
+      const now = await answer.json();
+      words.dataset.ticket = now.ticket;
+      if (how !== "live") show(now);
     } catch (problem) {
-      say(words.dataset.lost.replace("{time}", last), true);
+      if (how !== "live") lost();
     } finally {
       clearTimeout(timer);
-      setTimeout(ask, EVERY);
     }
   }
 
+  async function poll() {
+    if (how !== "live" && how !== "" && !document.hidden) await ask();
+    setTimeout(poll, EVERY);
+  }
+
+  let how = "";
   few();
   run(Array.from(ticker.children, (one) => one.textContent));
-  setTimeout(ask, EVERY);
+  window.axLive({
+    address: () => "/streams/wall?ticket=" + encodeURIComponent(words.dataset.ticket),
+    figures: show,
+    alive,
+    state: (name) => {
+      how = name;
+      if (name === "lost") lost();
+    },
+  });
+  setTimeout(poll, EVERY);
 })();
