@@ -1,7 +1,7 @@
 """What every process of a deployment shares: its data directory, its secret, its receipt key.
 
-From the environment, which ``anxiao`` fills in before it starts a process, or from the files behind it. Knows no Django,
-so that both doors and the tools read the same.
+From the environment, which ``anxiao`` fills in before it starts a process, or from the files behind it. Knows no
+Django, so that both doors and the tools read the same.
 """
 
 from __future__ import annotations

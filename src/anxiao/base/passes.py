@@ -1,7 +1,8 @@
 """The phone's pass: who holds this phone, in a sealed cookie that the intake door checks without a database.
 
-The pass names the account's ``pass_serial``. The database raises that number whenever the account is disabled, signed out
-everywhere, moved to another school or given or refused a role, and tells every door at once (``NOTIFY anxiao_passes``).
+The pass names the account's ``pass_serial``. The database raises that number whenever the account is disabled, signed
+out everywhere, moved to another school or given or refused a role, and tells every door at once (``NOTIFY
+anxiao_passes``).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Short signed texts: whole numbers in the open and a keyed seal behind them.
 
-``1.20.3~MAC``: the numbers joined by dots, then HMAC-SHA256 (base64url) under a key derived from the deployment's secret
-and the purpose, so that a ticket can never be shown as a pass. Letters, digits, ``.``, ``-``, ``_`` and one ``~``: fit for
-cookies and headers. Reading one costs three microseconds and no database.
+``1.20.3~MAC``: the numbers joined by dots, then HMAC-SHA256 (base64url) under a key derived from the deployment's
+secret and the purpose, so that a ticket can never be shown as a pass. Letters, digits, ``.``, ``-``, ``_`` and one
+``~``: fit for cookies and headers. Reading one costs three microseconds and no database.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 Reports that are committed together are signed together: one signature under the root of their digests, and each receipt
 carries its path to that root. A single receipt is a tree of one leaf. Who has the public key needs nothing else.
 
-Signature text: ``1:KEY:SIGNATURE:INDEX/SIZE:PATH`` with the key's id (8 hex digits), the 64 bytes of the signature and the
-32-byte steps of the path in base64url. Signed is ``anxiao receipts 1\\0``, the size (8 bytes, big-endian) and the root.
+Signature text: ``1:KEY:SIGNATURE:INDEX/SIZE:PATH`` with the key's id (8 hex digits), the 64 bytes of the signature
+and the 32-byte steps of the path in base64url. Signed is ``anxiao receipts 1\\0``, the size (8 bytes, big-endian) and
+the root.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The ticket: leave to hand in one version of one report, within a quarter of an hour, by one person.
 
-It names the version that it is good for. The primary key of the reports holds each version once, so a ticket is used up by
-the report itself, in every worker and after every crash, and nobody keeps a list of used tickets. Why tickets at all: a
-fixed address that takes a report at any time from anywhere is what scripts of other systems lived on.
+It names the version that it is good for. The primary key of the reports holds each version once, so a ticket is used
+up by the report itself, in every worker and after every crash, and nobody keeps a list of used tickets. Why tickets
+at all: a fixed address that takes a report at any time from anywhere is what scripts of other systems lived on.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The intake door: a small table of commands, each a handler that is given the door and a request.
 
-What comes through it later (a proxy's report, an acknowledgement, a check-in at a place) is one more line in ``COMMANDS``.
+What comes through it later (a proxy's report, an acknowledgement, a check-in at a place) is one more line in
+``COMMANDS``.
 """
 
 from __future__ import annotations
@@ -99,7 +100,9 @@ door = Door()
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """The ASGI application. Every way of saying no has one shape, in the reader's language, without a trace of the inside."""
+    """The ASGI application. Every way of saying no has one shape, in the reader's language, without a trace of the
+    inside.
+    """
     if scope["type"] == "lifespan":
         await _live(receive, send)
     if scope["type"] != "http":

@@ -1,11 +1,11 @@
 """Reports that arrive together are committed together.
 
-Nobody waits for a batch to fill: whoever comes while a commit is on its way to the disk goes with the next one. Alone, a
-report costs one commit; in the morning peak a hundred of them share one, and the roster, the counters and the ledger are
-written in one statement each. Nobody hears of an outcome before the commit of their batch.
+Nobody waits for a batch to fill: whoever comes while a commit is on its way to the disk goes with the next one.
+Alone, a report costs one commit; in the morning peak a hundred of them share one, and the roster, the counters and
+the ledger are written in one statement each. Nobody hears of an outcome before the commit of their batch.
 
-A school whose roster is being changed holds up its own reports and nobody else's: they are taken out of the batch and wait
-for their roster in a batch of their own.
+A school whose roster is being changed holds up its own reports and nobody else's: they are taken out of the batch and
+wait for their roster in a batch of their own.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A request read and an answer written: plain ASGI, because a framework's share would be a quarter of a report's price."""
+"""A request read and an answer written: plain ASGI, because a framework's share would be a quarter of a report's
+price.
+"""
 
 from __future__ import annotations
 

@@ -102,7 +102,9 @@ async def submit(door: Door, held: Pass, sent: Submission, now: datetime, *, cor
 
 
 async def _ticket(door: Door, held: Pass, sent: Submission, now: datetime, *, correction: bool) -> Ticket:
-    """The ticket, if it is this person's, for this round and form, and still fresh; else ``Denied``, and it is noted."""
+    """The ticket, if it is this person's, for this round and form, and still fresh; else ``Denied``, and it is
+    noted.
+    """
     ticket = tickets.unseal(deployment.secret(), sent.ticket)
     wrong = _wrong(ticket, held, sent, correction=correction)
     if ticket is None or wrong:

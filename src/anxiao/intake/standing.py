@@ -1,9 +1,10 @@
 """Which passes have ended, known to this process within a second and asked without a database.
 
-PostgreSQL says ``account:serial`` on a channel when the passes of an account end (disabled, signed out everywhere, moved,
-a role given or ended). Whoever connects, or connects again, first listens and then reads what ended within the lifetime of
-a pass, so nothing falls between. While the connection is away nobody can be told: the door then says so in its health and
-refuses whatever a pass would be needed for, because a pass that ended a moment ago must not be good for a report.
+PostgreSQL says ``account:serial`` on a channel when the passes of an account end (disabled, signed out everywhere,
+moved, a role given or ended). Whoever connects, or connects again, first listens and then reads what ended within the
+lifetime of a pass, so nothing falls between. While the connection is away nobody can be told: the door then says so
+in its health and refuses whatever a pass would be needed for, because a pass that ended a moment ago must not be good
+for a report.
 
 The same connection is asked for its clock and for the settings behind "acknowledged means on disk" every second.
 """

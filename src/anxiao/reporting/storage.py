@@ -1,8 +1,9 @@
 """Accepting reports: the one story that both doors tell, without a database driver in it.
 
-``accept`` is a generator: it yields steps and is sent their rows.  Django's commands drive it with a cursor, the intake
-door with an asynchronous connection in pipeline mode; the order of locks, reads and writes is the same for both.  The driver
-has opened the transaction and set the scope; it commits, and only then may anybody be told an outcome.
+``accept`` is a generator: it yields steps and is sent their rows.  Django's commands drive it with a cursor, the
+intake door with an asynchronous connection in pipeline mode; the order of locks, reads and writes is the same for
+both.  The driver has opened the transaction and set the scope; it commits, and only then may anybody be told an
+outcome.
 """
 
 from __future__ import annotations
@@ -376,10 +377,11 @@ def _counted(
 
 
 def _entered(done: Rows, authors: Mapping[Who, Draft], receipts: Mapping[Who, Receipt], root: str) -> list[Step]:
-    """The ledger's rows: one for each correction and each report by another's hand, and one for all plain reports together.
+    """The ledger's rows: one for each correction and each report by another's hand, and one for all plain reports
+    together.
 
-    A plain report is its own record of who, when and by which way, and it cannot be changed; what the ledger adds is the
-    root under which this batch was signed (docs/adr/0016).
+    A plain report is its own record of who, when and by which way, and it cannot be changed; what the ledger adds is
+    the root under which this batch was signed (docs/adr/0016).
     """
     lines: list[tuple[Any, ...]] = []
     plain = [row for row in done if row["version"] == 1 and not authors[_person(row)].proxy]
