@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from anxiao.config.bench.cli import app as bench
 from anxiao.config.embedded import DatabaseUnavailable, EmbeddedServer
 from anxiao.config.environment import NotReady, role_urls, surroundings
 
@@ -30,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(bench, name="bench")
 
 Data = Annotated[
     Path,
