@@ -1,4 +1,4 @@
-"""One ASGI entry: the intake door in front, Django behind it through a2wsgi.
+"""One ASGI entry: the intake door and the live figures in front, Django behind them through a2wsgi.
 
 Why not Django's own ASGI handler: it costs 1,650 µs of CPU for an empty request, a2wsgi about 1,000, and the intake
 door 30 (docs/adr/0001).  In large installations the two halves run as separate process groups behind a proxy.
@@ -6,7 +6,8 @@ door 30 (docs/adr/0001).  In large installations the two halves run as separate 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 from a2wsgi import WSGIMiddleware
@@ -14,14 +15,26 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from anxiao.config.wsgi import application as django
-from anxiao.intake.app import PREFIX, lifespan
+from anxiao.intake import app as door
+from anxiao.intake.app import PREFIX
 from anxiao.intake.app import application as intake
+from anxiao.portal.streams import door as streams
 
 THREADS = 16
 """Requests of the console that one worker serves at once; each holds up to one connection."""
 
+
+@asynccontextmanager
+async def lifespan(app: Starlette) -> AsyncIterator[None]:
+    async with door.lifespan(app), streams.lifespan(app):
+        yield
+
+
 console = Starlette(
-    routes=[Mount("/", app=WSGIMiddleware(django, workers=THREADS))],  # type: ignore[arg-type]  # its own ASGI types
+    routes=[
+        Mount("/streams", routes=streams.routes),
+        Mount("/", app=WSGIMiddleware(django, workers=THREADS)),  # type: ignore[arg-type]  # its own ASGI types
+    ],
     lifespan=lifespan,
 )
 

@@ -110,10 +110,20 @@ class _Arrival:
 
 
 class Hub:
-    """All listeners of a process.  ``join`` and ``leave`` belong to the event loop, ``turn`` to the thread."""
+    """All listeners of a process.  ``join`` and ``leave`` belong to the event loop, ``turn`` to the thread.
 
-    def __init__(self, *, most: int = MOST, most_each: int = MOST_EACH, clock: Callable[[], datetime] = now) -> None:
-        self._most, self._most_each, self._clock = most, most_each, clock
+    ``alone``: no thread is started and every turn is a look; somebody else calls ``turn``.
+    """
+
+    def __init__(
+        self,
+        *,
+        most: int = MOST,
+        most_each: int = MOST_EACH,
+        clock: Callable[[], datetime] = now,
+        alone: bool = False,
+    ) -> None:
+        self._most, self._most_each, self._clock, self._alone = most, most_each, clock, alone
         self._lock = threading.Lock()
         self._awake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -138,7 +148,7 @@ class Hub:
             if self._closing or len(self._viewers) + len(self._arrivals) >= self._most or mine >= self._most_each:
                 return 503
             self._arrivals.append(arrival)
-            if self._thread is None:
+            if self._thread is None and not self._alone:
                 self._thread = threading.Thread(target=self._run, name="live figures", daemon=True)
                 self._thread.start()
         self._awake.set()
@@ -221,7 +231,7 @@ class Hub:
         moment = self._clock()
         connection.close_if_unusable_or_obsolete()
         self._admit(moment)
-        if started >= self._due and self._viewers:
+        if (self._alone or started >= self._due) and self._viewers:
             self._look(moment)
             took = time.monotonic() - started
             self._due = started + max(EVERY, (1 + REST) * took)
