@@ -11,6 +11,7 @@ An object is named by whose it is and what it is:
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import warnings
@@ -19,13 +20,15 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+from django.conf import settings
 from django.db import connections
 from django.test import Client
 from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
-from starlette.routing import Route
+from starlette.requests import Request
 
 from anxiao.accounts.models import Grant, User
 from anxiao.base.clock import day_of, now
@@ -33,7 +36,10 @@ from anxiao.base.passes import COOKIE
 from anxiao.config.demo import create_demo
 from anxiao.directory.models import DirectoryImport, Onboarding
 from anxiao.directory.names import RowVerdict
-from anxiao.intake.app import application
+from anxiao.intake.app import COMMANDS
+from anxiao.portal.streams import door as streams
+from anxiao.portal.streams.hub import Hub
+from anxiao.portal.streams.tickets import Watch, seal
 from anxiao.reporting.models import Exemption
 
 with warnings.catch_warnings():
@@ -91,12 +97,17 @@ class Address:
 INTAKE = "intake:"
 """So begin the addresses of the small door for the morning peak; it stands beside Django and knows the pass only."""
 
+STREAMS = "streams:"
+"""So begin the addresses of the live figures; they stand beside Django and know the session and the page's ticket."""
+
 
 @cache
 def addresses() -> dict[str, Address]:
     """Every address of the house, by its full name.  One without a name is named after its route."""
-    intake = {INTAKE + route.path: Address((), True) for route in application.routes if isinstance(route, Route)}
-    return dict(_walk(get_resolver(), "", "", ())) | intake
+    intake = {INTAKE + path: Address((), True) for _method, path in COMMANDS}
+    live = {f"{STREAMS}/board": Address(("node_id",), True), f"{STREAMS}/wall": Address((), True)}
+    assert {name.removeprefix(STREAMS) for name in live} == {route.path for route in streams.routes}
+    return dict(_walk(get_resolver(), "", "", ())) | intake | live
 
 
 def _walk(resolver: URLResolver, space: str, route: str, parameters: tuple[str, ...]) -> Iterator[tuple[str, Address]]:
@@ -127,6 +138,8 @@ class PermissionStage:
         client = Client(raise_request_exception=False) if role == "anonymous" else self._client(f"{prefix}-{role}")
         if row.url.startswith(INTAKE):
             return self._ask_intake(row, client)
+        if row.url.startswith(STREAMS):
+            return self._listen(row, role, prefix, client)
         url = self.url(row, prefix)
         response = client.get(url) if row.method == "GET" else client.post(url, {"round": self.rounds["today"]})
         return said(response)
@@ -140,6 +153,33 @@ class PermissionStage:
         if row.method == "GET":
             return str(self.intake.get(path, headers=headers).status_code)
         return str(self.intake.post(path, json={}, headers=headers).status_code)
+
+    def _listen(self, row: Row, role: str, prefix: str, client: Client) -> str:
+        """The answer to a ticket that this role's page would have been given if its view had not looked who asks."""
+        day = day_of(now())
+        watch = Watch("wall", day)
+        if row.url.endswith("/board"):
+            watch = Watch("node", day, self.rounds["today"], nodes=(self._object("node_id", row.what, prefix),))
+        user = client.session.get("_auth_user_id", "0")
+        cookie = client.cookies.get(settings.SESSION_COOKIE_NAME)
+        hub = Hub(alone=True)
+        asked = Request(
+            {
+                "type": "http",
+                "method": "GET",
+                "query_string": b"ticket=" + seal(int(user), watch).encode(),
+                "headers": [(b"cookie", f"{cookie.key}={cookie.value}".encode())] if cookie else [],
+                "app": SimpleNamespace(state=SimpleNamespace(hub=hub)),
+            }
+        )
+        loop = asyncio.new_event_loop()
+        try:
+            answer = loop.create_task((streams.wall if watch.face == "wall" else streams.board)(asked))
+            loop.run_until_complete(asyncio.sleep(0))
+            hub.turn()
+            return str(loop.run_until_complete(answer).status_code)
+        finally:
+            loop.close()
 
     def url(self, row: Row, prefix: str) -> str:
         given = dict(part.split("=", 1) for part in row.extra.split()) if row.extra else {}
