@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 from urllib.parse import parse_qs
 from uuid import UUID
 
-from anxiao.base import clock, deployment
+from anxiao.base import clock
 from anxiao.base.marking import gettext_noop as _
 from anxiao.base.passes import COOKIE, Pass, unseal
 from anxiao.intake import strict
@@ -38,8 +38,7 @@ class Submission:
 
 def holder(door: Door, request: Request) -> Pass:
     """Who holds the phone; ``Denied`` when nobody does, when the pass has ended, or when they come too often."""
-    key = deployment.secret()
-    held = unseal(key, request.cookie(COOKIE), clock.now()) if key else None
+    held = unseal(door.secret, request.cookie(COOKIE), clock.now()) if door.secret else None
     if held is None:
         raise Denied(401, "signed_out", _("Please sign in again."))
     door.standing.check(held)

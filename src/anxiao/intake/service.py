@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from anxiao.base import deployment, tickets
+from anxiao.base import tickets
 from anxiao.base.clock import SHANGHAI, day_of
 from anxiao.base.marking import gettext_noop as _
 from anxiao.base.passes import Pass
@@ -64,7 +64,7 @@ async def submit(door: Door, held: Pass, sent: Submission, now: datetime, *, cor
     form = await door.forms.get(ticket.form_version)
     answers = sent.answers
     if sent.unchanged and isinstance(answers, dict):
-        before = await _referred_to(door, ticket)
+        before = await door.earlier.record(ticket)
         answers = {**_carried(form, before, ticket.day), **answers}
     verdict = judge(form, answers, ticket.day)
     if not verdict.ok:
@@ -105,7 +105,7 @@ async def _ticket(door: Door, held: Pass, sent: Submission, now: datetime, *, co
     """The ticket, if it is this person's, for this round and form, and still fresh; else ``Denied``, and it is
     noted.
     """
-    ticket = tickets.unseal(deployment.secret(), sent.ticket)
+    ticket = tickets.unseal(door.secret, sent.ticket)
     wrong = _wrong(ticket, held, sent, correction=correction)
     if ticket is None or wrong:
         await note(
@@ -186,21 +186,6 @@ async def _rounds(connection: Connection, holder: Mapping[str, Any], day: date) 
     return await rows(connection, statements.ROUNDS_OF_DAY, {**_who(holder), "day": day})
 
 
-async def _referred_to(door: Door, ticket: Ticket) -> Mapping[str, Any] | None:
-    """The record that "no change" copies: for a report the one before it, for a correction the version it corrects."""
-    where = {
-        "school": ticket.school_id,
-        "person": ticket.person_id,
-        "day": ticket.day,
-        "round": ticket.round_id,
-    }
-    async with transaction(door.pool, ticket.school_id) as connection:
-        if ticket.version == 1:
-            return await _before(connection, where)
-        own = await rows(connection, statements.OWN, where)
-    return next((row for row in own if row["version"] == ticket.version - 1), None)
-
-
 async def _actor(door: Door, held: Pass) -> str:
     """The name that the ledger writes beside a correction; a plain report has no row of its own there."""
     async with transaction(door.pool) as connection:
@@ -208,19 +193,14 @@ async def _actor(door: Door, held: Pass) -> str:
     return str(found[0]["username"]) if found else ""
 
 
-async def _before(connection: Connection, where: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    before = await rows(connection, statements.BEFORE, where)
-    return before[0] if before else None
-
-
 async def _stands(
     connection: Connection, holder: Mapping[str, Any], found: Mapping[str, Any]
-) -> tuple[list[dict[str, Any]], bool, Mapping[str, Any] | None]:
-    """One's own versions, whether one is exempt, and what "no change" would refer to."""
+) -> tuple[list[dict[str, Any]], bool]:
+    """One's own versions, and whether one is exempt."""
     where = {**_who(holder), "day": found["day"], "round": found["id"]}
     own = await rows(connection, statements.OWN, where)
     exempt = [] if own else await rows(connection, statements.EXEMPT, where)
-    return own, bool(exempt), own[-1] if own else await _before(connection, where)
+    return own, bool(exempt)
 
 
 async def _shown(
@@ -229,7 +209,6 @@ async def _shown(
     found: Mapping[str, Any],
     own: list[dict[str, Any]],
     exempt: bool,
-    before: Mapping[str, Any] | None,
     now: datetime,
     language: str,
     known_etag: str,
@@ -237,6 +216,7 @@ async def _shown(
     form = await door.forms.get(found["version_id"])
     etag = form.etag(language)
     state = _state(found, bool(own), exempt, now)
+    ticket = _new_ticket(held, found, len(own) + 1, now)
     shown: dict[str, Any] = {
         "id": found["id"],
         "title": found["title"] if language.startswith("zh") or not found["title_en"] else found["title_en"],
@@ -244,7 +224,7 @@ async def _shown(
         "deadline_at": _moment(found["deadline_at"]),
         "closes_at": _moment(found["closes_at"]),
         "state": state,
-        "ticket": _new_ticket(held, found, len(own) + 1, now) if state in _MAY_SEND else None,
+        "ticket": tickets.seal(door.secret, ticket) if state in _MAY_SEND else None,
         "form_version": found["version_id"],
         "form_etag": etag,
         "receipt": receipt_json(receipt_of(own[0])) if own else None,
@@ -253,6 +233,7 @@ async def _shown(
     }
     if etag != known_etag:
         shown["form"] = form.client_form(language)
+    before = own[-1] if own else await door.earlier.record(ticket)
     carried = _carried(form, before, found["day"])
     if before is not None and carried:
         shown["unchanged"] = {
@@ -267,19 +248,9 @@ async def _shown(
 _MAY_SEND = ("due", "overdue", "done", "exempt")
 
 
-def _new_ticket(held: Pass, found: Mapping[str, Any], version: int, now: datetime) -> str:
-    return tickets.seal(
-        deployment.secret(),
-        Ticket(
-            held.person_id,
-            held.school_id,
-            found["day"],
-            found["id"],
-            found["version_id"],
-            version,
-            int(now.timestamp()),
-        ),
-    )
+def _new_ticket(held: Pass, found: Mapping[str, Any], version: int, now: datetime) -> Ticket:
+    at = int(now.timestamp())
+    return Ticket(held.person_id, held.school_id, found["day"], found["id"], found["version_id"], version, at)
 
 
 def _carried(form: Compiled, before: Mapping[str, Any] | None, day: date) -> dict[str, Any]:

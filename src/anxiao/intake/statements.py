@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from anxiao.questionnaires.concepts import COLUMNS
+
 SCOPE = "SELECT anxiao_scope(%(scope)s)"
 
 HOLDER = """
@@ -36,17 +38,38 @@ ORDER BY version
 """
 """All versions of one's own report in a round."""
 
-BEFORE = """
-SELECT p.* FROM round r
-JOIN campaign c ON c.id = r.campaign_id
-JOIN report p ON p.school_id = %(school)s AND p.day = r.day AND p.round_id = r.id AND p.person_id = %(person)s
-    AND p.is_current
-WHERE c.questionnaire_id = (
-    SELECT own.questionnaire_id FROM round this JOIN campaign own ON own.id = this.campaign_id WHERE this.id = %(round)s
-) AND r.day BETWEEN %(day)s::date - 14 AND %(day)s AND r.id <> %(round)s
-ORDER BY p.day DESC, p.round_id DESC LIMIT 1
+_COLUMNS = ", ".join(f"p.{column}" for column in (*COLUMNS, "answers"))
+
+_BEFORE = f"""
+    SELECT {_COLUMNS}
+    FROM (
+        SELECT r.id, r.day FROM round this
+        JOIN campaign own ON own.id = this.campaign_id
+        JOIN campaign c ON c.questionnaire_id = own.questionnaire_id
+        JOIN round r ON r.campaign_id = c.id AND r.day BETWEEN this.day - 14 AND this.day AND r.id <> this.id
+        WHERE this.id = d.round_id ORDER BY r.day DESC, r.id DESC OFFSET 0
+    ) r
+    JOIN report p ON p.school_id = d.school_id AND p.day = r.day AND p.round_id = r.id AND p.person_id = d.person_id
+        AND p.is_current
+    ORDER BY r.day DESC, r.id DESC LIMIT 1
 """
-"""What "no change" refers to: one's newest standing report of the last fourteen days, this round left out, so that a
-repeated request is judged like the first."""
+"""One's newest standing report of the fourteen days before a round, that round left out, so that a repeated request is
+judged like the first. The rounds are gone through backwards: nearly everybody is found in the first of them."""
+
+EARLIER = f"""
+SELECT d.n, e.* FROM unnest(%(schools)s::int[], %(persons)s::int[], %(days)s::date[], %(rounds)s::int[],
+                            %(versions)s::int[]) WITH ORDINALITY AS d(school_id, person_id, day, round_id, version, n)
+JOIN LATERAL ({_BEFORE}) e ON true
+WHERE d.version = 0
+UNION ALL
+SELECT d.n, {_COLUMNS} FROM unnest(%(schools)s::int[], %(persons)s::int[], %(days)s::date[], %(rounds)s::int[],
+                            %(versions)s::int[]) WITH ORDINALITY AS d(school_id, person_id, day, round_id, version, n)
+JOIN report p ON p.school_id = d.school_id AND p.day = d.day AND p.round_id = d.round_id
+    AND p.person_id = d.person_id AND p.version = d.version
+WHERE d.version > 0
+"""
+"""What "no change" refers to, for many at once: the version before a correction, or the newest report before a
+round.
+"""
 
 ACTOR = "SELECT username FROM account WHERE id = %(user)s"

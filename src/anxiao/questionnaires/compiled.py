@@ -8,7 +8,7 @@ question applies asks the same conditions. The language is described in README.m
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
@@ -102,6 +102,9 @@ class Question:
     min_days: int
     max_days: int
 
+    choices: frozenset[str] = frozenset()
+    """The codes of the options."""
+
     def option(self, code: str) -> Option | None:
         """The option with this code."""
         return next((option for option in self.options if option.code == code), None)
@@ -169,6 +172,26 @@ def holds(condition: Mapping[str, Any] | None, answers: Mapping[str, Any]) -> bo
     if "in" in condition:
         return answer in condition["in"]
     return any(code in answer for code in condition["has_any"])
+
+
+def predicate(condition: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], bool]:
+    """``holds`` of one condition, its shape looked at once instead of for every answer."""
+    for word, together in (("all", all), ("any", any)):
+        if word in condition:
+            parts = [predicate(part) for part in condition[word]]
+            return lambda answers: together(part(answers) for part in parts)
+    if "not" in condition:
+        inner = predicate(condition["not"])
+        return lambda answers: not inner(answers)
+    question = condition["question"]
+    if "equals" in condition:
+        wanted = condition["equals"]
+        return lambda answers: (answer := answers.get(question)) is not None and bool(answer == wanted)
+    if "in" in condition:
+        listed = condition["in"]
+        return lambda answers: (answer := answers.get(question)) is not None and answer in listed
+    codes = condition["has_any"]
+    return lambda answers: (answer := answers.get(question)) is not None and any(code in answer for code in codes)
 
 
 def compile(definition: Any) -> Compiled:
@@ -295,6 +318,7 @@ def _question(raw: Any, at: str, earlier: Mapping[str, Question]) -> Question:
         stable=stable,
         concept=concept,
         options=options,
+        choices=frozenset(option.code for option in options),
         when=_condition(data["when"], f"{at}.when", earlier) if "when" in data else None,
         default=None,
         minimum=minimum,

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from dataclasses import field as attribute
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from anxiao.base.marking import gettext_noop as _
 from anxiao.questionnaires import regions
@@ -23,6 +24,7 @@ from anxiao.questionnaires.compiled import (
     Question,
     compile,
     holds,
+    predicate,
     words,
 )
 from anxiao.questionnaires.concepts import (
@@ -155,23 +157,30 @@ def judge(compiled: Compiled, answers: Any, today: date) -> Verdict:
     problems: list[Problem] = []
     accepted: dict[str, Any] = {}
     discarded: list[str] = []
-    for question in compiled.questions.values():
-        given = answers.get(question.key)
+    typed: dict[str, Any] = dict(_NO_COLUMNS)
+    extra: dict[str, Any] = {}
+    for key, question, applies, read, column, shelve in _steps(compiled):
+        given = answers.get(key)
         answered = not _is_nothing(given)
-        if not holds(question.when, accepted):
+        if applies is not None and not applies(accepted):
             if answered:
-                discarded.append(question.key)
+                discarded.append(key)
             continue
         if not answered:
             if question.required:
-                problems.append(_problem(question.key, "required"))
+                problems.append(_problem(key, "required"))
             continue
         try:
-            accepted[question.key] = _READERS[question.kind](question, given, today)
+            answer = read(question, given, today)
         except _Wrong as wrong:
-            problems.append(_problem(question.key, wrong.code, **wrong.params))
+            problems.append(_problem(key, wrong.code, **wrong.params))
+            continue
+        accepted[key] = answer
+        if column is None:
+            extra[key] = _for_json(answer)
+        else:
+            typed[column] = answer if shelve is None else shelve(answer)
     problems += _strangers(compiled, answers)
-    typed, extra = _shelve(compiled, accepted)
     flags = flags_of(compiled, typed)
     typed["unwell"], typed["fever"] = flags.unwell, flags.fever
     # The column is never NULL; a form that does not ask has nothing to show.
@@ -266,7 +275,7 @@ def _read_yes_no(question: Question, given: Any, today: date) -> bool:
 
 
 def _read_single(question: Question, given: Any, today: date) -> str:
-    if not isinstance(given, str) or question.option(given) is None:
+    if not isinstance(given, str) or given not in question.choices:
         raise _Wrong("not_a_choice")
     return given
 
@@ -274,8 +283,11 @@ def _read_single(question: Question, given: Any, today: date) -> str:
 def _read_multiple(question: Question, given: Any, today: date) -> list[str]:
     if not isinstance(given, list) or len(given) > 2 * len(question.options):
         raise _Wrong("not_a_choice")
-    if not all(isinstance(code, str) and question.option(code) is not None for code in given):
+    choices = question.choices
+    if not all(isinstance(code, str) and code in choices for code in given):
         raise _Wrong("not_a_choice")
+    if len(given) == 1:
+        return given[:]
     if len(set(given)) != len(given):
         raise _Wrong("repeated")
     chosen = [option for option in question.options if option.code in given]
@@ -325,7 +337,7 @@ def _read_text(question: Question, given: Any, today: date) -> str:
     text = unicodedata.normalize("NFC", given.replace("\r\n", "\n").replace("\r", "\n")).strip()
     if question.lines == 1:
         text = " ".join(text.split("\n"))
-    if any(_unstorable(character) for character in text):
+    if not text.isprintable() and any(_unstorable(character) for character in text):
         raise _Wrong("bad_characters")
     if len(text) > question.max_length:
         raise _Wrong("too_long", most=question.max_length, length=len(text))
@@ -418,20 +430,62 @@ def _refused(problem: Problem) -> Verdict:
     return Verdict((problem,), nothing, MappingProxyType({}), Flags(), ())
 
 
-def _shelve(compiled: Compiled, accepted: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    typed: dict[str, Any] = dict.fromkeys(COLUMNS)
-    extra: dict[str, Any] = {}
-    for key, answer in accepted.items():
-        concept = compiled.questions[key].concept
-        if concept is not None:
-            typed[MEANINGS[concept].column] = to_column(concept, answer)
-        elif isinstance(answer, date):
-            extra[key] = answer.isoformat()
-        elif isinstance(answer, Decimal):
-            extra[key] = int(answer) if answer == answer.to_integral_value() else float(answer)
-        else:
-            extra[key] = answer
-    return typed, extra
+_NO_COLUMNS: Final[Mapping[str, Any]] = MappingProxyType(dict.fromkeys(COLUMNS))
+
+
+def _for_json(answer: Any) -> Any:
+    if isinstance(answer, date):
+        return answer.isoformat()
+    if isinstance(answer, Decimal):
+        return int(answer) if answer == answer.to_integral_value() else float(answer)
+    return answer
+
+
+def _tenths(answer: Decimal) -> int:
+    return int(answer * 10)
+
+
+class _Step(NamedTuple):
+    """A question laid out for judging, so that a million answers do not look everything up a million times."""
+
+    key: str
+    question: Question
+    applies: Callable[[Mapping[str, Any]], bool] | None
+    read: Callable[[Question, Any, date], Any]
+    column: str | None
+    shelve: Callable[[Any], Any] | None
+
+
+_STEPS: Final[dict[str, tuple[_Step, ...]]] = {}
+_MOST_STEPS: Final = 64
+
+
+def _steps(compiled: Compiled) -> tuple[_Step, ...]:
+    known = _STEPS.get(compiled.digest)
+    if known is None:
+        if len(_STEPS) >= _MOST_STEPS:
+            _STEPS.clear()
+        known = _STEPS[compiled.digest] = tuple(_step(question) for question in compiled.questions.values())
+    return known
+
+
+def _step(question: Question) -> _Step:
+    concept = question.concept
+    column = None if concept is None else MEANINGS[concept].column
+    shelve: Callable[[Any], Any] | None = None
+    if concept is Concept.TEMPERATURE:
+        shelve = _tenths
+    elif concept is not None and question.kind not in (Kind.YES_NO, Kind.DATE):
+        shelve = partial(to_column, concept)
+    when = question.when
+    return _Step(
+        question.key,
+        question,
+        None if when is None else predicate(when),
+        _READERS[question.kind],
+        column,
+        shelve,
+    )
 
 
 def flags_of(compiled: Compiled, typed: Mapping[str, Any]) -> Flags:
