@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -138,22 +138,23 @@ def serve(
         _allow_host(host)
         joining = doors is Doors.INTAKE
         server = stack.enter_context(surroundings(data_dir, exclusive=not joining, joining=joining))
-        _must_be_durable()
         if doors is Doors.INTAKE:
-            _must_be_prepared(wait=server is not None, signals=signals)
             # These processes accept reports and nothing else; what they do not have cannot be taken from them.
             for name in ("ANXIAO_OWNER_URL", "ANXIAO_BULK_URL"):
                 os.environ.pop(name, None)
+            _must_be_durable({"application": os.environ["DATABASE_URL"]})
+            _must_be_prepared(wait=server is not None, signals=signals)
         else:
+            _must_be_durable(role_urls())
             _make_ready(server)
         if signals.count == 0:
             _run(listener, monitor, workers, None if joining else server, signals, data_dir.absolute(), doors)
 
 
-def _must_be_durable() -> None:
+def _must_be_durable(urls: Mapping[str, str]) -> None:
     from anxiao.config import doctor
 
-    weak = [finding for finding in doctor.durability(role_urls()) if not finding.good]
+    weak = [finding for finding in doctor.durability(urls) if not finding.good]
     if weak:
         raise NotReady(
             "The database may lose reports it has confirmed, so nothing is served: "
@@ -166,7 +167,7 @@ def _must_be_prepared(*, wait: bool, signals: Signals) -> None:
     """See in a passing process that the tables are there: Django, once loaded, would stay in this one for good."""
     command = [sys.executable, "-W", "ignore::RuntimeWarning", "-m", "django", "migrate", "--check"]
     end = time.monotonic() + (READY_SECONDS if wait else 0.0)
-    while subprocess.run([*command, "--database", "owner"], capture_output=True, check=False).returncode != 0:
+    while subprocess.run(command, capture_output=True, check=False).returncode != 0:
         if time.monotonic() >= end or signals.count:
             raise NotReady("The database has pending migrations; the console's processes or `anxiao migrate` do them.")
         time.sleep(1.0)

@@ -82,6 +82,8 @@ def reasons(view: View) -> list[str]:
     if not view.database.up or any(row.facts["database"] == 0 for row in living):
         found.append("database_away")
     found += [f"unsafe:{name}" for name in view.database.unsafe]
+    if not view.database.unsafe and any(row.facts["durable"] == 0 for row in living):
+        found.append("unsafe:connection")
     if _skew(view) > LARGEST_SKEW:
         found.append("clock_skew")
     if view.rows is not None:

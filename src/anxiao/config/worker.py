@@ -15,8 +15,6 @@ import threading
 
 import uvicorn
 
-from anxiao.intake import meters
-
 #: By the name of the process group (``supervisor.Doors``).
 APPLICATIONS = {
     "both": "anxiao.config.asgi:application",
@@ -30,7 +28,6 @@ KEEP_ALIVE_SECONDS = 75
 
 def main() -> None:
     listener = socket.socket(fileno=int(sys.argv[1]))
-    meters.join()
     behind_proxy = os.environ.get("ANXIAO_HTTPS") == "1"
     local = listener.family == getattr(socket, "AF_UNIX", None)
     server = uvicorn.Server(
