@@ -4,7 +4,7 @@ Each process owns one row of eight-byte numbers in a mapped file and is the only
 ``/metrics`` (``config.watch``) reads all rows. A write is an addition in memory, about 0.1 µs, so it may stand in the
 path of a report. A process that starts again goes on with its predecessor's row, so a counter never falls.
 
-Own code because of its price (docs/adr/0014). Nothing here names a person, and every label is from a closed list.
+Own code because of its price (docs/adr/0016). Nothing here names a person, and every label is from a closed list.
 Without ``join`` the numbers live in this process alone, which is what tests and tools want.
 """
 

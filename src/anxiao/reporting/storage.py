@@ -381,7 +381,7 @@ def _entered(done: Rows, authors: Mapping[Who, Draft], receipts: Mapping[Who, Re
     together.
 
     A plain report is its own record of who, when and by which way, and it cannot be changed; what the ledger adds is
-    the root under which this batch was signed (docs/adr/0016).
+    the root under which this batch was signed (docs/adr/0017).
     """
     lines: list[tuple[Any, ...]] = []
     plain = [row for row in done if row["version"] == 1 and not authors[_person(row)].proxy]
