@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import itertools
 import json
 import os
 import signal
@@ -469,7 +470,7 @@ def test_over_the_wire_bursts_become_one_event_and_a_stop_does_not_wait(
             assert wire.figures()[-1][0] - done < 5
             burst = wire.figures()[before:]
             assert len(burst) <= 2 + (done - began)
-            assert all(b[0] - a[0] > 0.8 for a, b in zip(burst, burst[1:], strict=False))
+            assert all(b[0] - a[0] > 0.8 for a, b in itertools.pairwise(burst))
             wait_for(lambda: any(event == "alive" for _at, event, _data in wire.events), 10)
 
             asked = time.monotonic()
