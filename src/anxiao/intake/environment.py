@@ -11,9 +11,11 @@ from anxiao.base.deployment import data_dir
 #: Acknowledged means on disk, whatever the server's or the role's own setting says (docs/adr/0003). The Citus
 #: settings are harmless on plain PostgreSQL. Ten seconds: a phone gives up after twenty and tries again with the same
 #: key. Generic plans: every statement here goes by whole keys, and planning a batch's joins anew would cost as much
-#: as running them.
+#: as running them. No sequential scans: a plan made on the first of a month, over an empty partition, is kept while
+#: that partition grows.
 _OPTIONS = (
-    "-c synchronous_commit=on -c statement_timeout=10s -c lock_timeout=8s -c plan_cache_mode=force_generic_plan "
+    "-c synchronous_commit=on -c statement_timeout=10s -c lock_timeout=8s "
+    "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off "
     "-c citus.multi_shard_modify_mode=sequential -c citus.propagate_set_commands=local"
 )
 
