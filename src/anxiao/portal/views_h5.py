@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.utils.translation import get_language
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.gzip import gzip_page
+from django.views.decorators.http import conditional_page, require_GET, require_http_methods
 
-from anxiao.base.clock import day_of, now
+from anxiao.base import tickets
+from anxiao.base.clock import SHANGHAI, day_of, now
 from anxiao.base.errors import Invalid, Refused
 from anxiao.base.scope import Scope
 from anxiao.portal.forms_h5 import answers_from_post, page_of
@@ -30,10 +34,18 @@ from anxiao.reporting.queries.reports import last_report
 
 View = Callable[..., HttpResponse]
 
+#: A report whose two times lie further apart than this waited on the phone.
+_WAITED = timedelta(minutes=1)
+
 
 def for_a_person(view: View) -> View:
-    """Sign in first; an account of an office, which reports for nobody, is led to the console."""
+    """Sign in first; an account of an office, which reports for nobody, is led to the console.
 
+    Compressed here, because a phone on a slow network must not depend on a proxy in front. The pages may show answers:
+    no browser stores them, unless a view says that it holds none (``_may_be_kept``).
+    """
+
+    @gzip_page
     @wraps(view)
     def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         scope = _scope(request)
@@ -41,9 +53,18 @@ def for_a_person(view: View) -> View:
             return redirect(f"{reverse('accounts:sign_in')}?{urlencode({'next': request.get_full_path()})}")
         if scope.person_id is None:
             return render(request, "portal/h5/office.html", {"tab": "today"})
-        return view(request, *args, **kwargs)
+        response = view(request, *args, **kwargs)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
 
     return checked
+
+
+def _may_be_kept(response: HttpResponse, who: phone.Me) -> HttpResponse:
+    """Let the phone keep this page for a moment without a network, under the person it belongs to."""
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.headers["X-Anxiao-Person"] = str(who.person_id)
+    return response
 
 
 @require_GET
@@ -58,7 +79,7 @@ def today(request: HttpRequest) -> HttpResponse:
     standings = phone.my_rounds(_scope(request), who, day, moment)
     reminders = [r for r in phone.my_reminders(_scope(request), who, day) if r.read_at is None]
     open_rounds = {s.round.pk for s in standings if s.state in ("due", "overdue")}
-    return render(
+    page = render(
         request,
         "portal/h5/today.html",
         {
@@ -67,9 +88,10 @@ def today(request: HttpRequest) -> HttpResponse:
             "day": day,
             "standings": standings,
             "reminders": [r for r in reminders if r.round_id in open_rounds],
-            "words": _words(who),
+            "words": _words(who) | {"day": day.isoformat()},
         },
     )
+    return _may_be_kept(page, who)
 
 
 @require_http_methods(["GET", "POST"])
@@ -120,8 +142,9 @@ def _form(
             return redirect("portal:h5_receipt", round_id=standing.round.pk)
         except Invalid as invalid:
             errors = {name: str(text) for name, text in invalid.fields.items()}
-    page = page_of(form, get_language() or "zh-hans", standing.round.day, carried=carried, given=given, errors=errors)
-    return render(
+    language = get_language() or "zh-hans"
+    page = page_of(form, language, standing.round.day, carried=carried, given=given, errors=errors)
+    shown = render(
         request,
         "portal/h5/form.html",
         {
@@ -136,8 +159,15 @@ def _form(
             "unchanged": bool(carried),
             "words": _words(who)
             | {
+                "day": standing.round.day.isoformat(),
                 "round": standing.round.pk,
+                "n": len(standing.versions),
+                "slot": f"{standing.round.pk}.{len(standing.versions)}",
                 "version": standing.round.version_id,
+                "etag": form.etag(language),
+                "ticket": _ticket(who, standing, now()),
+                "deadline_at": _moment(standing.round.deadline_at),
+                "closes_at": _moment(standing.round.closes_at),
                 "order": list(form.questions),
                 "temperature": next((q.key for q in form.questions.values() if q.concept is Concept.TEMPERATURE), ""),
                 "door": f"/intake/v1/{door}",
@@ -145,10 +175,35 @@ def _form(
                 "required": _("Please answer this."),
                 "not_sent": _("Please look at the marked places."),
                 "sending": _("Sending…"),
+                "form_moved": _(
+                    "The form has changed since. What it still asks is filled in as before; please look it over."
+                ),
             },
         },
         status=422 if errors else 200,
     )
+    # Neither what was just typed nor what a correction corrects stays in the browser.
+    return _may_be_kept(shown, who) if door == "reports" and request.method == "GET" else shown
+
+
+def _ticket(who: phone.Me, standing: phone.Standing, moment: datetime) -> str:
+    """Leave to hand in what this page is about; the intake door gives a new one when it has run out."""
+    return tickets.seal(
+        settings.SECRET_KEY,
+        tickets.Ticket(
+            person_id=who.person_id,
+            school_id=who.school_id,
+            day=standing.round.day,
+            round_id=standing.round.pk,
+            form_version=standing.round.version_id,
+            version=len(standing.versions) + 1,
+            issued_at=int(moment.timestamp()),
+        ),
+    )
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(SHANGHAI).isoformat(timespec="seconds")
 
 
 def _send(
@@ -193,6 +248,8 @@ def receipt(request: HttpRequest, round_id: int) -> HttpResponse:
     form = compiled_form(standing.round.version)
     language = get_language() or "zh-hans"
     flags = flags_of(form, standing.current.row)
+    noted = standing.current.row["captured_at"]
+    waited = noted is not None and standing.current.row["received_at"] - noted > _WAITED
     return render(
         request,
         "portal/h5/receipt.html",
@@ -203,12 +260,13 @@ def receipt(request: HttpRequest, round_id: int) -> HttpResponse:
             "standing": standing,
             "needs_help": flags.needs_help and standing.round.day == day,
             "flags": flags,
+            "noted_at": noted if waited else None,
             "helpers": phone.my_helpers(_scope(request), who, day) if flags.needs_help else [],
             "answers": [
                 (kept, summary(form, kept.row, kept.row["answers"] or {}, language))
                 for kept in reversed(standing.versions)
             ],
-            "words": _words(who) | {"arrived": standing.round.pk},
+            "words": _words(who) | {"arrived": [str(kept.row["key"]) for kept in standing.versions]},
         },
     )
 
@@ -272,10 +330,33 @@ def help_page(request: HttpRequest) -> HttpResponse:
     )
 
 
+@conditional_page
 @require_GET
 def worker(request: HttpRequest) -> HttpResponse:
-    """The service worker, from under /h5/, because a worker may answer only for pages beneath its own address."""
-    return render(request, "portal/h5/worker.js", content_type="text/javascript; charset=utf-8")
+    """The service worker, from under /h5/, because a worker may answer only for pages beneath its own address.
+
+    Browsers ask for it with every visit, so it is short, and 304 while nothing has changed.
+    """
+    script = render(
+        request,
+        "portal/h5/worker.js",
+        {"words": {language: _words_without_network(language) for language, _name in settings.LANGUAGES}},
+        content_type="text/javascript; charset=utf-8",
+    )
+    script.headers["Cache-Control"] = "no-cache"
+    return script
+
+
+def _words_without_network(language: str) -> dict[str, str]:
+    with override(language):
+        return {
+            "title": _("No network"),
+            "text": _(
+                "This page needs the network. Your report can be filled in without it, if this phone has opened the "
+                "form of today before."
+            ),
+            "back": _("Today"),
+        }
 
 
 def _words(who: phone.Me) -> dict[str, Any]:
@@ -284,14 +365,61 @@ def _words(who: phone.Me) -> dict[str, Any]:
         "person": who.person_id,
         "home": reverse("portal:h5"),
         "login": f"{reverse('accounts:sign_in')}?{urlencode({'next': reverse('portal:h5')})}",
+        "help_page": reverse("portal:h5_help"),
         "waiting_title": _("Not yet received"),
-        "waiting_offline": _("Your report is kept on this phone. It will be sent as soon as there is a network."),
-        "waiting_busy": _("Your report is kept on this phone. The platform is busy; we keep trying."),
-        "waiting_login": _("Your report is kept on this phone. Please sign in again, then it will be sent."),
-        "waiting_refused": _("The platform did not take this report:"),
+        "ended_title": _("Not delivered"),
+        "waiting_offline": _(
+            "Your report is kept on this phone, encrypted. It will be sent as soon as there is a network."
+        ),
+        "waiting_busy": _("Your report is kept on this phone, encrypted. The platform is busy; we keep trying."),
+        "waiting_login": _("Your report is kept on this phone, encrypted. Please sign in again, then it will be sent."),
+        "passing_offline": _(
+            "This browser keeps nothing safely. Leave this page open until there is a network; if it is closed, what "
+            "you entered is lost."
+        ),
+        "passing_busy": _(
+            "The platform is busy; we keep trying. This browser keeps nothing safely: leave this page open until then."
+        ),
+        "passing_login": _(
+            "Please sign in again in another window, then come back to this page. This browser keeps nothing safely."
+        ),
+        "noted": _("You noted it at {at}."),
+        "late": _(
+            "{at} has passed. It will be marked late by the moment at which it is received; the time at which you "
+            "noted it stands beside it."
+        ),
+        "over": _(
+            "By this phone's clock the round has closed. Whether it can still be delivered shows with the network."
+        ),
+        "closed": _(
+            "It could not be delivered before the round closed at {at}. What you noted at {noted} stays on this phone "
+            "until you discard it. Please tell your counsellor."
+        ),
+        "other": _(
+            "Another report for this round had been received before, at {at}, number {number}. What you typed here was "
+            "not sent."
+        ),
+        "other_unnamed": _("Another report for this round had been received before. What you typed here was not sent."),
+        "edited": _(
+            "An earlier version of this report had been received at {at}, number {number}. What you changed after it "
+            "was not sent; please correct the report."
+        ),
+        "changed": _("The form has changed. Please fill it in again; what it still asks is kept."),
+        "refused": _("The platform did not take this report:"),
+        "kept": _("No network, or a very slow one. You see this page as it was at {at}."),
+        "kept_stale": _(
+            "No network. The last page on this phone is of {at}; what is due today shows with the network."
+        ),
+        "leave_sure": _(
+            "A report on this phone has not been received yet. Signing out deletes it. Sign out all the same?"
+        ),
+        "discard_sure": _("Delete what you noted from this phone?"),
         "sign_in": _("Sign in"),
         "try_now": _("Try now"),
         "fill_again": _("Fill in again"),
+        "see_receipt": _("See the receipt"),
+        "discard": _("Discard"),
+        "help": _("Whom to call"),
     }
 
 

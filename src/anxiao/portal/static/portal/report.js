@@ -1,13 +1,14 @@
-// The form: shows only what applies, keeps a draft, sends through the intake door, puts errors beside the fields.
+// The form: shows only what applies, keeps a draft (encrypted, as all that is kept), sends through the intake door, puts
+// errors beside the fields.
 // Without this file the same form is sent to Django and judged there by the same rules.
 (() => {
   "use strict";
-  const { words, store, draftKey, post, arrived, mayComeLater, wait } = window.anxiao;
+  const { words, vault, flush, alone } = window.anxiao;
   const form = document.getElementById("report");
   const send = document.getElementById("send");
   const same = document.getElementById("same");
-  const key = form.elements.key;
-  const DRAFT = draftKey(words.round) + (words.door.indexOf("corrections") > 0 ? ":c" : "");
+  const slot = words.slot;
+  const copied = "kept" in document.documentElement.dataset;
   const questions = Array.from(form.querySelectorAll(".ph-q")).map((box) => ({
     box,
     key: box.dataset.key,
@@ -62,26 +63,57 @@
     return answers;
   }
 
-  function keep() {
+  const ticked = (f) => f.type === "radio" || f.type === "checkbox";
+
+  function draft() {
     const values = {};
     questions.forEach((question) => {
-      values[question.key] = question.fields.map((f) => (f.type === "radio" || f.type === "checkbox" ? f.checked : f.value));
+      values[question.key] = question.fields.map((f) => (ticked(f) ? { value: f.value, on: f.checked } : { value: f.value, on: true }))
+        .filter((field) => field.on && field.value !== "").map((field) => field.value);
     });
-    store.set(DRAFT, { at: Date.now(), key: key.value, version: words.version, values, reason: form.elements.reason ? form.elements.reason.value : "" });
+    return { slot, at: Date.now(), version: words.version, values, reason: form.elements.reason ? form.elements.reason.value : "" };
   }
 
-  function restore() {
-    const draft = store.get(DRAFT);
-    if (!draft || draft.version !== words.version) return;
+  // One writing at a time; what was typed meanwhile is written next.
+  let writing = null;
+  let dirty = false;
+  function keep() {
+    dirty = true;
+    if (!writing) {
+      writing = (async () => {
+        const kept = await vault;
+        while (dirty) {
+          dirty = false;
+          try { await kept.put("draft", slot, draft()); } catch (e) { /* a full store keeps no draft */ }
+        }
+        writing = null;
+      })();
+    }
+    return writing;
+  }
+
+  // By question and option, so that a newer form takes over what it still asks.
+  async function restore() {
+    const kept = await vault;
+    if (!copied) await kept.unmark("sent", slot);
+    const found = await kept.get("draft", slot);
+    if (!found || "touched" in form.dataset) return;
     questions.forEach((question) => {
-      const values = draft.values[question.key];
-      if (!values || values.length !== question.fields.length) return;
-      question.fields.forEach((f, i) => { if (f.type === "radio" || f.type === "checkbox") f.checked = values[i]; else f.value = values[i]; });
+      const values = found.values[question.key];
+      if (!values) return;
+      const known = question.fields.filter((f) => ticked(f) && values.indexOf(f.value) >= 0);
+      if (ticked(question.fields[0])) { if (known.length) question.fields.forEach((f) => { f.checked = known.indexOf(f) >= 0; }); }
+      else if (values.length) {
+        const before = question.fields[0].value;
+        question.fields[0].value = values[0];
+        if (question.fields[0].value !== values[0]) question.fields[0].value = before;
+      }
     });
-    if (form.elements.reason) form.elements.reason.value = draft.reason || "";
-    // The same key: should an earlier attempt have arrived after all, this one is recognised as its repetition.
-    key.value = draft.key;
-    document.getElementById("restored").hidden = false;
+    if (form.elements.reason) form.elements.reason.value = found.reason || "";
+    const note = document.getElementById("restored");
+    if (found.moved || found.version !== words.version) note.textContent = words.form_moved;
+    note.hidden = false;
+    look();
   }
 
   function mark(name, text) {
@@ -115,6 +147,7 @@
     }
     mark(field.name, "");
     if (!form.querySelector(".weui-error:not(:empty)")) document.getElementById("whole").hidden = true;
+    form.dataset.touched = "";
     look();
     keep();
   });
@@ -137,23 +170,46 @@
     const reason = form.elements.reason ? form.elements.reason.value.trim() : undefined;
     if (reason === "") missing.push({ field: "reason", message: words.required });
     if (missing.length) return complain(missing);
-    keep();
     send.disabled = true;
     const label = send.textContent;
     send.textContent = words.sending;
-    const body = { round: words.round, form_version: words.version, key: key.value, answers, unchanged: Boolean(form.elements.unchanged), captured_at: new Date().toISOString() };
-    if (reason !== undefined) body.reason = reason;
-    const result = await post(words.door, body);
-    if (arrived(result.status)) { store.drop(DRAFT); location.href = words.receipt; return; }
-    if (result.status === 401) {
-      // The pass has run out but the session may not have: the plain way asks for the sign-in where it is needed.
-      HTMLFormElement.prototype.submit.call(form);
-      return;
+    const again = (problems, message) => {
+      send.disabled = false;
+      send.textContent = label;
+      complain(problems, message);
+    };
+    await keep();
+    const kept = await vault;
+    const item = {
+      slot, n: words.n, person: words.person, round: words.round, form_version: words.version, etag: words.etag, answers,
+      unchanged: Boolean(form.elements.unchanged), captured_at: new Date().toISOString(), reason,
+      door: words.door, receipt: words.receipt, page: location.pathname, home: words.home, language: document.documentElement.lang,
+      deadline_at: words.deadline_at, closes_at: words.closes_at,
+    };
+    // Written down before it is sent: a page that is closed in the middle loses nothing. The key is the same in every tab.
+    const sent = await alone(kept, async () => {
+      if (await kept.marked("sent", slot)) return true;
+      item.key = await kept.mark("key", slot, form.elements.key.value);
+      await kept.put("waiting", slot, item);
+      return false;
+    });
+    const result = sent ? { kind: "sent" } : await flush(slot);
+    if (result.kind === "sent") return window.anxiao.show(item, { kind: "other", receipt: null });
+    if (result.kind === "changed") {
+      await kept.drop("waiting", slot);
+      if (!kept.lasting) return again([], words.changed);
+      await kept.put("draft", slot, Object.assign(draft(), { moved: true }));
+      delete form.dataset.touched;
+      return location.reload();
     }
-    if (mayComeLater(result.status) && wait({ door: words.door, body, receipt: words.receipt, page: location.pathname }, result)) return;
-    send.disabled = false;
+    if (result.kind === "refused") {
+      await kept.drop("waiting", slot);
+      window.anxiao.hide(slot);
+      return again(result.problems || [], result.message);
+    }
     send.textContent = label;
-    complain(result.body.problems || [], result.body.message);
+    send.disabled = false;
+    return undefined;
   });
 
   restore();
