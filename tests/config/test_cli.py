@@ -32,6 +32,8 @@ COMMANDS = [
     "demo-data",
     "doctor",
     "housekeeping",
+    "receipt-key",
+    "verify-receipt",
 ]
 
 

@@ -225,6 +225,39 @@ def doctor(
     raise typer.Exit(0 if all(finding.good for finding in findings) else 1)
 
 
+@app.command("receipt-key")
+def receipt_key(data: Data = DEFAULT_DATA) -> None:
+    """Print the public key under this deployment's receipts, and its short id. Give it to whoever checks receipts."""
+    from anxiao.base.deployment import receipt_signer
+
+    os.environ["ANXIAO_DATA"] = str(data.absolute())
+    try:
+        signer = receipt_signer()
+    except LookupError:
+        raise NotReady(f"There is no receipt key in {data} yet; it is made at the first start.") from None
+    typer.echo(f"{signer.public}  {signer.key_id}")
+
+
+@app.command("verify-receipt")
+def verify_receipt(
+    file: Annotated[Path, typer.Argument(help="The file from the receipt page of a phone.", metavar="FILE")],
+    key: Annotated[
+        str | None,
+        typer.Option(help="Public key of the deployment, as `anxiao receipt-key` prints it.", metavar="PUBLIC_KEY"),
+    ] = None,
+) -> None:
+    """Check a receipt without network and database: is the record unchanged, and did this deployment sign it?
+
+    Ends with 0 when it is valid, with 1 when not.
+    """
+    from anxiao.config import receipts
+
+    good, lines = receipts.verify(file, key)
+    for line in lines:
+        typer.echo(line, err=not good)
+    raise typer.Exit(0 if good else 1)
+
+
 @app.command()
 def housekeeping(
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Count every school anew first.")] = False,

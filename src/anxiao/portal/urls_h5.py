@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.urls import path
 
 from anxiao.portal import views_h5 as views
+from anxiao.portal import views_receipt
 
 urlpatterns = [
     path("", views.today, name="h5"),
     path("report/<int:round_id>/", views.report, name="h5_report"),
     path("correct/<int:round_id>/", views.correct, name="h5_correct"),
     path("receipt/<int:round_id>/", views.receipt, name="h5_receipt"),
+    path("receipt/<int:round_id>/file/", views_receipt.receipt, name="h5_receipt_file"),
     path("history/", views.history, name="h5_history"),
     path("notices/", views.notices, name="h5_notices"),
     path("me/", views.profile, name="h5_me"),

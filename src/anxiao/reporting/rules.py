@@ -135,14 +135,24 @@ def canonical_record(row: Mapping[str, Any]) -> bytes:
         "typed": {c: _plain(row[c]) for c in COLUMNS if row[c] is not None},
         "answers": row["answers"] or {},
     }
+    return encode(record)
+
+
+def encode(record: Mapping[str, Any]) -> bytes:
+    """The bytes of a record that are digested, whatever the order and the spaces of what it was read from."""
     return _ENCODE(record).encode()
 
 
 def receipt_of(row: Mapping[str, Any]) -> Receipt:
-    """The receipt of a stored report.  The number carries no name and no school number, so it may be shown around."""
+    """The receipt of a stored report."""
     digest = hashlib.sha256(canonical_record(row)).hexdigest()
-    number = f"{row['day']:%Y%m%d}-{digest[:4]}-{digest[4:8]}-{digest[8:12]}".upper()
+    number = number_of(row["day"].isoformat(), digest)
     return Receipt(number, row["received_at"], digest, row["late"], row["version"], row["key"])
+
+
+def number_of(day: str, digest: str) -> str:
+    """The number of a receipt (``day`` as YYYY-MM-DD). It carries no name and no school number, so it may be shown."""
+    return f"{day.replace('-', '')}-{digest[:4]}-{digest[4:8]}-{digest[8:12]}".upper()
 
 
 def _plain(value: Any) -> Any:
