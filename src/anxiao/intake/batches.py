@@ -5,7 +5,7 @@ Alone, a report costs one commit; in the morning peak a hundred of them share on
 the ledger are written in one statement each. Nobody hears of an outcome before the commit of their batch.
 
 A school whose roster is being changed holds up its own reports and nobody else's: they are taken out of the batch and
-wait for their roster in a batch of their own.
+wait for their roster in a batch of their own. Schools take turns: a long line is long for its own school only.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -46,12 +47,38 @@ class Waiting:
     outcome: asyncio.Future[Accepted] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
+class _Turns(asyncio.Queue[Waiting]):
+    """A line for each school that has one, and one from each in turn."""
+
+    def _init(self, maxsize: int) -> None:
+        self._lines: OrderedDict[int, deque[Waiting]] = OrderedDict()
+        self._length = 0
+
+    def qsize(self) -> int:
+        return self._length
+
+    def empty(self) -> bool:
+        return not self._length
+
+    def _put(self, item: Waiting) -> None:
+        self._lines.setdefault(item.draft.school_id, deque()).append(item)
+        self._length += 1
+
+    def _get(self) -> Waiting:
+        school, line = self._lines.popitem(last=False)
+        item = line.popleft()
+        if line:
+            self._lines[school] = line
+        self._length -= 1
+        return item
+
+
 class Batches:
     """The queue before the commit, and its writers."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
-        self._queue: asyncio.Queue[Waiting] = asyncio.Queue(LONGEST_QUEUE)
+        self._queue = _Turns(LONGEST_QUEUE)
         self._writers: list[asyncio.Task[None]] = []
         self._held_up: dict[int, list[Waiting]] = {}
         self._patient: set[asyncio.Task[None]] = set()
@@ -72,7 +99,8 @@ class Batches:
 
     async def settle(self, draft: Draft) -> Accepted:
         """Keep a report; returns what became of it, after the commit."""
-        if self._waiting >= LONGEST_QUEUE:
+        # those who left while they waited still have their place until a writer comes to it
+        if self._waiting >= LONGEST_QUEUE or self._queue.full():
             raise Full
         waiting = Waiting(draft)
         self._queue.put_nowait(waiting)
