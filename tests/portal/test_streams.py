@@ -22,7 +22,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
@@ -30,11 +30,14 @@ from django.urls import reverse
 from anxiao.accounts.models import Grant, User
 from anxiao.base.clock import day_of, now
 from anxiao.base.permissions import Role
+from anxiao.directory.commands import add_place, settle_in
+from anxiao.directory.names import PlaceKind
+from anxiao.portal.streams import hub, sight
 from anxiao.portal.streams.hub import Hub, Viewer
 from anxiao.portal.streams.tickets import Ticket, Watch, seal, unseal
 from anxiao.reporting.commands.partitions import ensure_partitions
 from anxiao.statistics.commands import squash
-from tests.builders import add_account, report, round_of
+from tests.builders import HOUSE, MORNING, add_account, report, round_of
 from tests.cast import Cast, assemble
 from tests.conftest import Database
 
@@ -74,8 +77,12 @@ class House:
     """A hub whose every look is asked for by the test."""
 
     def __init__(self, **settings: Any) -> None:
-        self.hub = Hub(alone=True, **settings)
+        self.later = timedelta()
+        self.hub = Hub(alone=True, clock=lambda: now() + self.later, **settings)
         self.loop = asyncio.new_event_loop()
+
+    def close(self) -> None:
+        self.loop.close()
 
     def listen(self, who: Reader, ticket: Ticket | str, last_id: str = "") -> Viewer | int:
         opened = unseal(ticket) if isinstance(ticket, str) else ticket
@@ -95,9 +102,8 @@ class House:
 
 @pytest.fixture
 def house() -> Iterator[House]:
-    made = House()
-    yield made
-    made.loop.close()
+    with closing(House()) as made:
+        yield made
 
 
 def news(viewer: Viewer) -> dict[str, Any] | None:
@@ -213,7 +219,29 @@ def test_the_stream_says_what_the_page_says(cast: Cast, house: House, whose: str
     assert page.rows == told["rows"]
 
 
-def test_a_building_and_a_wall_are_told_too(cast: Cast, house: House) -> None:
+def test_a_building_is_counted_anew_but_not_every_second(cast: Cast, house: House) -> None:
+    with cast.seen_by(cast.admin):
+        building = add_place(
+            by=HOUSE, now=MORNING, kind=PlaceKind.BUILDING, name="桔园1号楼", parent=None, school_id=cast.anda.pk
+        )
+        settle_in(by=HOUSE, now=MORNING, person=cast.wangwu, place=building, bed="1", on=MORNING.date())
+    manager = reader(cast, Role.DORM_MANAGER, cast.anda_node, place=building)
+    viewer, first = house.hears(manager)
+    assert page_of(manager).cells.items() <= first["cells"].items()
+    assert first["missing"] == 1
+    with cast.seen_by(cast.admin):
+        report(cast.wangwu, at=now())
+    house.later += timedelta(seconds=2)
+    house.hub.turn()
+    assert news(viewer) is None
+    house.later += timedelta(seconds=4)
+    house.hub.turn()
+    told = news(viewer)
+    assert told is not None
+    assert told["missing"] == 0
+
+
+def test_a_wall_is_told_what_it_would_fetch(cast: Cast, house: House) -> None:
     officer = reader(cast, Role.PROVINCE_OFFICER, cast.province)
     wall, first = house.hears(officer, reverse("portal:wall"))
     assert first["texts"]["reported"] == "0"
@@ -272,6 +300,37 @@ def test_folding_the_counters_loses_and_tells_nothing(cast: Cast, house: House) 
     told = news(viewer)
     assert told is not None
     assert told["missing"] == 4
+
+
+def test_what_could_not_be_read_is_read_with_the_next_look(
+    cast: Cast, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    viewer, _first = house.hears(reader(cast, Role.COLLEGE_OFFICER, cast.electronics))
+    with cast.seen_by(cast.admin):
+        report(cast.wangwu, at=now())
+
+    def broken(*_: object, **__: object) -> object:
+        raise OperationalError("the server closed the connection")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sight, "numbers", broken)
+        with pytest.raises(OperationalError):
+            house.hub.turn()
+    assert news(viewer) is None
+    house.hub.turn()
+    told = news(viewer)
+    assert told is not None
+    assert told["missing"] == 4
+
+
+def test_figures_are_called_live_only_while_they_can_be_read(
+    cast: Cast, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.hears(reader(cast, Role.COLLEGE_OFFICER, cast.electronics))
+    house.hub.turn()
+    assert house.hub.alive_at is not None
+    monkeypatch.setattr(hub, "STALE", 0.0)
+    assert house.hub.alive_at is None, "the last look is too long ago"
 
 
 # -- what it costs ----------------------------------------------------------------------------------------------------
@@ -350,27 +409,24 @@ def test_who_loses_the_right_loses_the_stream_with_the_next_look(cast: Cast, hou
     assert not stays.over
 
 
-def test_a_day_ends_for_everybody(cast: Cast) -> None:
-    moment = [now()]
-    house = House(clock=lambda: moment[0])
+def test_a_day_ends_for_everybody(cast: Cast, house: House) -> None:
     viewer, _ = house.hears(reader(cast, Role.COLLEGE_OFFICER, cast.electronics))
-    moment[0] += timedelta(days=1)
+    house.later += timedelta(days=1)
     house.hub.turn()
     assert viewer.over == "day"
-    house.loop.close()
 
 
 def test_a_full_house_says_so(cast: Cast) -> None:
-    house = House(most=3, most_each=2)
     one, two = (reader(cast, Role.COLLEGE_OFFICER, cast.electronics) for _ in range(2))
-    kept = [house.listen(one, board_ticket(one, cast.electronics)) for _ in range(2)]
-    assert all(isinstance(viewer, Viewer) for viewer in kept)
-    assert house.listen(one, board_ticket(one, cast.electronics)) == 503, "one account is not the whole house"
-    assert isinstance(house.listen(two, board_ticket(two, cast.electronics)), Viewer)
-    assert house.listen(two, board_ticket(two, cast.electronics)) == 503
-    house.hub.leave(kept[0])  # type: ignore[arg-type]
-    assert isinstance(house.listen(two, board_ticket(two, cast.electronics)), Viewer)
-    house.loop.close()
+    mine, theirs = (board_ticket(who, cast.electronics) for who in (one, two))
+    with closing(House(most=3, most_each=2)) as house:
+        kept = [house.listen(one, mine) for _ in range(2)]
+        assert all(isinstance(viewer, Viewer) for viewer in kept)
+        assert house.listen(one, mine) == 503, "one account is not the whole house"
+        assert isinstance(house.listen(two, theirs), Viewer)
+        assert house.listen(two, theirs) == 503
+        house.hub.leave(kept[0])  # type: ignore[arg-type]
+        assert isinstance(house.listen(two, theirs), Viewer)
 
 
 # -- over the wire ----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ Answers other than a stream are bare statuses, upon which a page goes back to as
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import threading
 from collections.abc import AsyncIterator
@@ -46,7 +47,7 @@ async def wall(request: Request) -> Response:
 
 async def _listen(request: Request, faces: tuple[Face, ...]) -> Response:
     session = request.cookies.get(settings.SESSION_COOKIE_NAME, "")
-    if not session:
+    if not re.fullmatch("[0-9a-z]{32}", session):
         return Response(status_code=401, headers=HEADERS)
     ticket = unseal(request.query_params.get("ticket", ""))
     if ticket is None or ticket.watch.face not in faces:
@@ -56,7 +57,7 @@ async def _listen(request: Request, faces: tuple[Face, ...]) -> Response:
     hub: Hub = request.app.state.hub
     # a script that comes back by itself cannot set the header
     last = request.headers.get("last-event-id") or request.query_params.get("last", "")
-    joined = await hub.join(ticket, session[:64], last[:64])
+    joined = await hub.join(ticket, session, last[:64])
     if isinstance(joined, Viewer):
         return Stream(hub, joined)
     more = {"Retry-After": "30"} if joined == 503 else {}

@@ -14,7 +14,7 @@ import json
 import logging
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -144,8 +144,9 @@ class Hub:
         loop = asyncio.get_running_loop()
         arrival = _Arrival(ticket, session, last_id, loop, loop.create_future())
         with self._lock:
-            mine = Counter(v.ticket.user_id for v in self._viewers)[ticket.user_id]
-            if self._closing or len(self._viewers) + len(self._arrivals) >= self._most or mine >= self._most_each:
+            held: list[Viewer | _Arrival] = [*self._viewers, *self._arrivals]
+            mine = sum(one.ticket.user_id == ticket.user_id for one in held)
+            if self._closing or len(held) >= self._most or mine >= self._most_each:
                 return 503
             self._arrivals.append(arrival)
             if self._thread is None and not self._alone:
@@ -206,13 +207,11 @@ class Hub:
                         log.warning("live figures cannot be read: %s", type(error).__name__)
                     failing = True
                     connection.close()
-                    self._turn_away()
                     self._due = time.monotonic() + 2 * EVERY
                 except Exception:
                     # a fault of ours in one look must not leave every board silent for good
                     log.exception("a look failed")
                     connection.close()
-                    self._turn_away()
                     self._due = time.monotonic() + 5 * EVERY
                 with self._lock:
                     if self._closing or not (self._viewers or self._arrivals):
@@ -241,7 +240,12 @@ class Hub:
         topics = tuple(dict.fromkeys(v.topic for v in viewers))
         with school_context(_fence(topics)):
             standing = standings({(v.ticket.user_id, v.session) for v in viewers}, moment)
-            moved = {id(sight) for sight in read([topic.sight for topic in topics], moment)}
+            try:
+                moved = {id(sight) for sight in read([topic.sight for topic in topics], moment)}
+            except BaseException:
+                for topic in topics:
+                    topic.sight.mark = None  # noted as seen, but not read
+                raise
         self._looked = time.monotonic(), moment
         for viewer in viewers:
             if standing.get((viewer.ticket.user_id, viewer.session)) != viewer.standing:
@@ -249,11 +253,21 @@ class Hub:
             elif viewer.ticket.watch.day != day_of(moment):
                 viewer.over = viewer.over or "day"
         for topic in topics:
-            if id(topic.sight) in moved:
-                self._word(topic, moment)
+            if topic.sight.lost:
+                self._end(topic, "access")
+            elif id(topic.sight) in moved:
+                try:
+                    self._word(topic, moment)
+                except Exception:
+                    log.exception("figures without words: %s", topic.sight.watch)
+                    self._end(topic, "closing")
         told = [v for v in viewers if v.over or _newest(v) != v.told]
         for loop in {v.loop for v in told}:
             _ring(loop, [v for v in told if v.loop is loop])
+
+    def _end(self, topic: Topic, why: str) -> None:
+        for viewer in tuple(topic.viewers):
+            viewer.over = viewer.over or why
 
     def _word(self, topic: Topic, moment: datetime) -> None:
         for language in {v.ticket.language for v in tuple(topic.viewers)}:
@@ -269,7 +283,13 @@ class Hub:
                 if not self._arrivals:
                     return
                 arrival = self._arrivals[0]
-            answer = self._judge(arrival, moment)
+            try:
+                answer = self._judge(arrival, moment)
+            except Exception as error:
+                # whoever knocks must not stop those who listen
+                log.warning("nobody can be let in: %s", type(error).__name__)
+                connection.close()
+                answer = 503
             with self._lock:
                 self._arrivals.popleft()
                 if isinstance(answer, Viewer):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -39,7 +40,7 @@ class Sight:
     """What somebody looks at: who is shown, and what was read last.
 
     ``scope`` is the scope of one who looks; all who share a sight reach equally far.  ``schools`` are those whose
-    counters it shows, None for all.
+    counters it shows, None for all.  ``lost``: what was looked at is not there any more, or not theirs.
     """
 
     watch: Watch
@@ -53,6 +54,7 @@ class Sight:
     mark: Mark = None
     read_at: datetime | None = None
     sheets: tuple[Mark, tuple[int, int]] | None = None
+    lost: bool = False
     found: Any = field(default=None, repr=False)
 
 
@@ -89,7 +91,8 @@ def read(sights: Sequence[Sight], moment: datetime) -> list[Sight]:
     boards: dict[tuple[int, date], list[Sight]] = {}
     for sight in due:
         if sight.watch.face == "wall":
-            sight.found = wall_seen(sight.scope, now=moment)
+            with _may_be_lost(sight):
+                sight.found = wall_seen(sight.scope, now=moment)
         else:
             assert sight.round is not None
             boards.setdefault((sight.round.campaign_id, sight.round.day), []).append(sight)
@@ -99,7 +102,8 @@ def read(sights: Sequence[Sight], moment: datetime) -> list[Sight]:
         wanted = {node for sight in together for node in _counted(sight)}
         found = numbers(together[0].scope, nodes=wanted, series=series, day=day) if wanted else {}
         for sight in together:
-            sight.found = _board(sight, found, moment, signed.get(day))
+            with _may_be_lost(sight):
+                sight.found = _board(sight, found, moment, signed.get(day))
     for sight in due:
         sight.read_at = moment
     return due
@@ -119,6 +123,14 @@ def shown(sight: Sight) -> dict[str, Any]:
         "cells": dict(words.cells),
         "bars": {key: list(bar) for key, bar in words.bars.items()},
     }
+
+
+@contextmanager
+def _may_be_lost(sight: Sight) -> Iterator[None]:
+    try:
+        yield
+    except NotYours:
+        sight.lost = True
 
 
 def _know_rows(sight: Sight, moment: datetime) -> None:
