@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from anxiao.base.marking import gettext_noop as _
 from anxiao.intake import statements
 from anxiao.intake.database import Pool, rows, transaction
@@ -20,6 +22,7 @@ class Forms:
         self._standing = standing
         self._epoch = 0
         self._known: dict[int, Compiled] = {}
+        self._reading = asyncio.Lock()
 
     async def get(self, version: int) -> Compiled:
         """The compiled form, or ``Denied`` (404)."""
@@ -27,7 +30,10 @@ class Forms:
             self._known.clear()
             self._epoch = self._standing.epoch
         known = self._known.get(version)
-        return known if known is not None else await self._read(version)
+        if known is not None:
+            return known
+        async with self._reading:  # the first thousand of the morning come at once, and one of them reads
+            return self._known.get(version) or await self._read(version)
 
     async def _read(self, version: int) -> Compiled:
         async with transaction(self._pool) as connection:
