@@ -20,13 +20,13 @@ PASSWORD = "correct horse 2026"
 SECRET = "only-for-tests-" + "x" * 40
 
 
-def somebody(cast: Cast, username: str) -> Person:
+def somebody(cast: Cast, username: str, number: str = "") -> Person:
     """One more student of 通信1班 with an account, who reported yesterday."""
     yesterday = moment_at(day_of(now()) - timedelta(days=1), time(8, 10))
     ensure_partitions(day=day_of(now()))
     ensure_partitions(day=day_of(yesterday))
     with school_context("*"):
-        person = add_person(cast.tongxin1, f"同学{username}")
+        person = add_person(cast.tongxin1, f"同学{username}"[:20], number=number)
         add_account(username, person=person)
         report(person, at=yesterday)
     return person

@@ -145,21 +145,3 @@ def test_without_javascript_everything_can_be_done(
     page.wait_for_url("**/receipt/**")
     shot(page, "phone-9-without-javascript")
     context.close()
-
-
-def test_a_first_visit_stays_below_eighty_kilobytes(
-    visitor: Callable[..., Any], cast: Cast, live_server_url: str
-) -> None:
-    page = visitor(phone=True)
-    sign_in(page, "sunba", live_server_url)
-    page.wait_for_load_state("networkidle")
-    loaded: list[float] = []
-    network = page.context.new_cdp_session(page)
-    network.send("Network.enable")
-    network.on("Network.loadingFinished", lambda end: loaded.append(end["encodedDataLength"]))
-    for door in ("/h5/history/", "/h5/"):
-        page.goto(live_server_url + door)
-        page.wait_for_load_state("networkidle")
-    assert len(loaded) > 2, "the pages and what they need"
-    # Uncompressed, so the promise holds even without a proxy that compresses.
-    assert sum(loaded) < 80_000, loaded

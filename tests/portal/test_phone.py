@@ -6,11 +6,14 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
+import psycopg
 import pytest
+from django.conf import settings
 from django.test import Client
 
-from anxiao.base import clock
+from anxiao.base import clock, tickets
 from anxiao.base.tenancy import school_context
 from anxiao.directory.models import Person
 from anxiao.ledger.models import Entry
@@ -232,6 +235,64 @@ def test_what_was_changed_on_its_way_is_refused(phones: Phones) -> None:
 
 def _flat(given: dict[str, Any]) -> dict[str, Any]:
     return {key: _typed(value) for key, value in given.items()}
+
+
+def test_the_form_brings_a_ticket_for_one_version_of_one_report(phones: Phones) -> None:
+    wangwu, asked = phones.cast.wangwu, phones.round()
+    brought = _ticket(phones.page(wangwu, f"/h5/report/{asked.pk}/"))
+    assert (brought.person_id, brought.school_id, brought.day) == (wangwu.pk, wangwu.school_id, TODAY)
+    assert (brought.round_id, brought.form_version, brought.version) == (asked.pk, asked.version_id, 1)
+    assert brought.is_fresh(phones.moment)
+    assert not brought.is_fresh(phones.moment + tickets.LIFETIME)
+    reported(wangwu)
+    assert _ticket(phones.page(wangwu, f"/h5/correct/{asked.pk}/")).version == 2
+
+
+def _ticket(page: str) -> tickets.Ticket:
+    found = re.search(r'"ticket": "([^"]+)"', page)
+    assert found is not None
+    ticket = tickets.unseal(settings.SECRET_KEY, found[1])
+    assert ticket is not None
+    return ticket
+
+
+def test_only_today_and_the_blank_form_may_be_kept_by_the_phone(phones: Phones) -> None:
+    wangwu, asked = phones.cast.wangwu, phones.round()
+    client = phones.of(wangwu)
+    kept = [client.get("/h5/"), client.get(f"/h5/report/{asked.pk}/")]
+    assert [answer.headers["X-Anxiao-Person"] for answer in kept] == [str(wangwu.pk)] * 2
+    assert {answer.headers["Cache-Control"] for answer in kept} == {"private, no-cache"}
+    faulty = client.post(f"/h5/report/{asked.pk}/", {**_flat(answers(temperature="50")), "key": str(uuid4())})
+    assert faulty.status_code == 422
+    reported(wangwu)
+    pages = ["history/", "notices/", "me/", "help/", f"receipt/{asked.pk}/", f"correct/{asked.pk}/"]
+    never = [faulty, *(client.get(f"/h5/{page}") for page in pages)]
+    assert {answer.headers["Cache-Control"] for answer in never} == {"no-store"}
+    assert not any("X-Anxiao-Person" in answer.headers for answer in never)
+
+
+def test_pages_are_compressed_without_a_proxy(phones: Phones) -> None:
+    answer = phones.of(phones.cast.wangwu).get("/h5/", headers={"accept-encoding": "gzip"})
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert len(answer.content) < 5_000
+
+
+def test_the_worker_is_the_same_for_everybody_and_sent_once(phones: Phones) -> None:
+    first = phones.of(phones.cast.wangwu).get("/h5/worker.js")
+    assert Client().get("/h5/worker.js").content == first.content
+    again = Client().get("/h5/worker.js", headers={"if-none-match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize(("waited", "shown"), [(timedelta(seconds=50), False), (timedelta(minutes=95), True)])
+def test_a_report_that_waited_shows_both_times(phones: Phones, database: Any, waited: timedelta, shown: bool) -> None:
+    wangwu, asked = phones.cast.wangwu, phones.round()
+    reported(wangwu)
+    with psycopg.connect(database.superuser_url) as connection:
+        connection.execute("UPDATE report SET captured_at = received_at - %s", [waited])
+    page = phones.page(wangwu, f"/h5/receipt/{asked.pk}/")
+    assert ("填写时间" in page) is shown
+    assert ("06:55:00" in page) is shown
 
 
 def test_the_pages_ask_the_database_a_bounded_number_of_times(phones: Phones) -> None:

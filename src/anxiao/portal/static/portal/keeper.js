@@ -8,6 +8,7 @@
   const FORM = new RegExp("^" + HOME + "report/\\d+/$");
   const PATIENCE = 4000;
   const LATE_LASTS = 15000;
+  const OLD = 2 * 24 * 3600 * 1000;
   let times = 0; // how often somebody has left: what was asked for before that is kept no more
   let late = null;
 
@@ -32,8 +33,14 @@
     // It must say that it is a copy, and its ticket is of no use any more.
     const copy = page.replace("<html ", '<html data-kept="' + new Date().toISOString() + '" ').replace(/"ticket": "[^"]*"/, '"ticket": ""');
     if (then !== times) return;
+    headers.set("X-Kept", String(Date.now()));
     await wipe(PAGES + person);
-    await (await caches.open(PAGES + person)).put(path, new Response(copy, { headers }));
+    const pages = await caches.open(PAGES + person);
+    await pages.put(path, new Response(copy, { headers }));
+    for (const request of await pages.keys()) {
+      const old = await pages.match(request);
+      if (old && Date.now() - Number(old.headers.get("X-Kept")) > OLD) await pages.delete(request);
+    }
   }
 
   async function find(path) {
@@ -154,8 +161,9 @@
     }
     if (event.data.keep) {
       const then = times;
-      event.waitUntil(Promise.all(Array.from(new Set(event.data.keep)).filter(keepable).map((path) =>
-        fetch(path, { credentials: "same-origin", headers: { "Accept-Language": event.data.language } }).then((answer) => keep(path, answer, then)).catch(() => {}))));
+      event.waitUntil(Promise.all(Array.from(new Set(event.data.keep)).filter(keepable).map(async (path) =>
+        // What is kept already is renewed when somebody opens it, not in advance: phones pay for every kilobyte.
+        (await find(path)) || fetch(path, { credentials: "same-origin", headers: { "Accept-Language": event.data.language } }).then((answer) => keep(path, answer, then)).catch(() => {}))));
     }
   });
   here.addEventListener("sync", (event) => { if (event.tag === "anxiao-send") event.waitUntil(sendAll()); });
