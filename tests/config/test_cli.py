@@ -32,6 +32,7 @@ COMMANDS = [
     "demo-data",
     "doctor",
     "housekeeping",
+    "partitions",
     "receipt-key",
     "verify-receipt",
 ]

@@ -225,6 +225,27 @@ def doctor(
     raise typer.Exit(0 if all(finding.good for finding in findings) else 1)
 
 
+@app.command()
+def partitions(
+    keep_months: Annotated[
+        int | None, typer.Option(help="Whole months that stay at hand, beside the running one.", min=3)
+    ] = None,
+    detach: Annotated[bool, typer.Option("--detach", help="Set older ones aside; without it they are named.")] = False,
+    attach: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m"], help="Take this month back.", metavar="YYYY-MM")
+    ] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """List the months of reports; set old ones aside, or take one back. Nothing is deleted."""
+    if detach and keep_months is None:
+        raise NotReady("Say how many months stay at hand: --keep-months N --detach")
+    with _django(data):
+        from anxiao.config import months
+
+        for line in months.run(keep_months=keep_months, detach=detach, attach=attach.date() if attach else None):
+            typer.echo(line)
+
+
 @app.command("receipt-key")
 def receipt_key(data: Data = DEFAULT_DATA) -> None:
     """Print the public key under this deployment's receipts, and its short id. Give it to whoever checks receipts."""

@@ -41,13 +41,35 @@ def chores() -> list[Chore]:
     from anxiao.reporting.commands.partitions import ensure_partitions
     from anxiao.statistics.commands import squash
 
-    return [
+    work = [
         Chore("fold counters", squash, every=5),
         Chore("open the rounds of the day", open_rounds, every=60),
         Chore("make partitions ahead", lambda: ensure_partitions(day=clock.day_of(clock.now())), every=24 * 3600),
         Chore("forget the rows of old imports", lambda: forget_rows(now=clock.now()), every=24 * 3600),
         Chore("forget old sessions", lambda: call_command("clearsessions", verbosity=0), every=6 * 3600),
     ]
+    keep = months_to_keep()
+    if keep:
+        work.append(Chore("set old months aside", lambda: set_months_aside(keep), every=6 * 3600))
+    return work
+
+
+def months_to_keep() -> int:
+    """The policy for old reports, in months; 0 keeps all of them at hand."""
+    text = os.environ.get("ANXIAO_KEEP_MONTHS", "0").strip()
+    if not text.isdigit():
+        logger.error("ANXIAO_KEEP_MONTHS is no number; nothing is set aside")
+        return 0
+    return int(text)
+
+
+def set_months_aside(keep: int) -> None:
+    """By the policy of the operator; what is set aside is in the ledger."""
+    from anxiao.base import clock
+    from anxiao.base.scope import system_scope
+    from anxiao.reporting.commands.partitions import set_aside
+
+    set_aside(by=system_scope("housekeeping"), now=clock.now(), keep_months=keep)
 
 
 def run_due(work: list[Chore], now: float) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from anxiao.questionnaires.concepts import DIAGNOSES
 from anxiao.reporting.rules import OBSERVED_TYPES, Metric
 
-ALL_METRICS = [int(m) for m in Metric]
+ROSTER_METRICS = [int(Metric.PEOPLE), int(Metric.EXEMPT)]
+REPORT_METRICS = [int(m) for m in Metric if m not in ROSTER_METRICS]
+ALL_METRICS = ROSTER_METRICS + REPORT_METRICS
 
 _HEALTH = {
     Metric.UNWELL: "r.unwell",
@@ -62,5 +64,7 @@ WHERE e.school_id = %(school_id)s AND e.cancelled_at IS NULL AND s.day >= %(sinc
 GROUP BY m.school_id, m.organisation_id, s.day, p.audience
 """
 
-TRUTH = f"{_REPORTS} UNION ALL {_PEOPLE} UNION ALL {_EXEMPT}"
+OF_ROSTER = f"{_PEOPLE} UNION ALL {_EXEMPT}"
+OF_REPORTS = _REPORTS
+TRUTH = f"{OF_REPORTS} UNION ALL {OF_ROSTER}"
 """Every counter of a school from the day ``since`` on, at the nodes that hold the people themselves."""

@@ -8,13 +8,16 @@ from datetime import date, datetime, timedelta
 from urllib.parse import urlencode
 
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from anxiao.base.clock import day_of
+from anxiao.base.errors import Refused
 from anxiao.base.permissions import Permission
 from anxiao.base.scope import SHARED_SCHOOL, Scope
 from anxiao.directory.models import Organisation, Place
 from anxiao.reporting.commands.campaigns import ensure_rounds
 from anxiao.reporting.models import Round
+from anxiao.reporting.queries.months import is_set_aside
 from anxiao.reporting.queries.rounds import rounds_of
 
 
@@ -66,6 +69,17 @@ def asked(request: HttpRequest, scope: Scope, path: str, now: datetime) -> Asked
     wanted = whole(request.GET.get("campaign"))
     chosen = next((r for r in rounds if r.campaign_id == wanted), rounds[0] if rounds else None)
     return Asked(day, today, chosen, rounds)
+
+
+def must_be_at_hand(scope: Scope, day: date) -> None:
+    """Refuse a page that would look as if nobody had reported, because the reports of that month are set aside."""
+    if is_set_aside(scope, day):
+        raise Refused(
+            _(
+                "The reports of this month have been set aside by the operator. The figures stay; names and answers "
+                "are not at hand. Whoever runs the platform can take the month back."
+            )
+        )
 
 
 def scope_of(request: HttpRequest) -> Scope:

@@ -31,6 +31,7 @@ from anxiao.portal.views_console.common import (
     Asked,
     are_together,
     asked,
+    must_be_at_hand,
     own_nodes,
     query_of,
     scope_of,
@@ -230,6 +231,8 @@ def _list(
     permitted: Sequence[Listing],
     moment: datetime,
 ) -> HttpResponse:
+    if not of.is_today:
+        must_be_at_hand(scope, of.day)
     audience = _audience(request)
     kept = {
         "day": None if of.is_today else of.day,

@@ -29,7 +29,7 @@ from anxiao.directory.queries import PersonFile, person_file
 from anxiao.portal.forms_console import answers_of
 from anxiao.portal.forms_h5 import answers_from_post, page_of
 from anxiao.portal.views_console.boards import campaign_title
-from anxiao.portal.views_console.common import asked, is_htmx, scope_of, whole
+from anxiao.portal.views_console.common import asked, is_htmx, must_be_at_hand, scope_of, whole
 from anxiao.questionnaires.queries import compiled
 from anxiao.questionnaires.rules import carry_over, flags_of, summary
 from anxiao.reporting.access import get_round
@@ -91,6 +91,7 @@ def answers(request: HttpRequest, person_id: int, round_id: int) -> HttpResponse
     day = day_of(moment)
     person = get_person(scope, person_id, day, Permission.HEALTH_VIEW)
     round_ = get_round(scope, round_id, person)
+    must_be_at_hand(scope, round_.day)
     open_answers(by=scope, now=moment, person=person, round=round_)
     versions = versions_of(scope, person, [round_]).get(round_.pk, [])
     file = person_file(scope, person, day)

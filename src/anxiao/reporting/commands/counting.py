@@ -8,8 +8,10 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS
 
 from anxiao.base.locks import school_roster_lock
+from anxiao.base.scope import NOBODY
 from anxiao.base.tenancy import school_context
-from anxiao.reporting.metrics import ALL_METRICS, TRUTH
+from anxiao.reporting.metrics import ALL_METRICS, OF_REPORTS, OF_ROSTER, REPORT_METRICS, ROSTER_METRICS, TRUTH
+from anxiao.reporting.queries.months import countable_from
 from anxiao.statistics import commands as counters
 
 FIRST_DAY = date(2020, 1, 1)
@@ -18,7 +20,22 @@ FIRST_DAY = date(2020, 1, 1)
 
 def recount(*, school_id: int, since: date = FIRST_DAY, using: str = DEFAULT_DB_ALIAS) -> int:
     """Mend a school's counters from ``since`` on; returns how many were wrong.  The caller holds the roster lock."""
-    return counters.mend(truth=TRUTH, params={}, school_id=school_id, metrics=ALL_METRICS, since=since, using=using)
+    return sum(
+        counters.mend(truth=truth, params={}, school_id=school_id, metrics=metrics, since=first, using=using)
+        for truth, metrics, first in _parts(since, using)
+    )
+
+
+def _parts(since: date, using: str) -> list[tuple[str, list[int], date]]:
+    """What is held against what, from which day.
+
+    Counters of months that were set aside stay as they stand: their reports are elsewhere, and to count what is not at
+    hand would make every number of those days zero.
+    """
+    countable = countable_from(NOBODY, using=using)
+    if countable <= since:
+        return [(TRUTH, ALL_METRICS, since)]
+    return [(OF_ROSTER, ROSTER_METRICS, since), (OF_REPORTS, REPORT_METRICS, countable)]
 
 
 def recount_after_roster_change(*, school_id: int, since: date, now: datetime, **_: Any) -> None:
@@ -35,6 +52,10 @@ def rebuild(*, school_id: int) -> int:
 
 def differences(*, school_id: int, since: date = FIRST_DAY) -> list[tuple[Any, ...]]:
     """Counters of a school that differ from the truth; empty is the promise."""
-    return counters.differences(
-        truth=TRUTH, params={}, school_id=school_id, metrics=ALL_METRICS, since=since, using=DEFAULT_DB_ALIAS
-    )
+    return [
+        line
+        for truth, metrics, first in _parts(since, DEFAULT_DB_ALIAS)
+        for line in counters.differences(
+            truth=truth, params={}, school_id=school_id, metrics=metrics, since=first, using=DEFAULT_DB_ALIAS
+        )
+    ]
