@@ -96,15 +96,17 @@ class Stream(Response):
         await say(f"retry: {RETRY}\n\n".encode())
         while not viewer.over:
             viewer.bell.clear()
-            await say(viewer.news() or self._alive())
-            await self._pause(EVERY)
+            news = viewer.news()
+            await say(news or self._alive())
+            if news is not None:
+                await self._pause(EVERY)
             if not viewer.over:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(viewer.bell.wait(), ALIVE)
         await say(b"" if viewer.over == "closing" else encode("end", {"why": viewer.over}), last=True)
 
     async def _pause(self, seconds: float) -> None:
-        """At most one event a second; yet a stream that is over ends within a moment."""
+        """Figures at most once a second; yet a stream that is over ends within a moment."""
         end = asyncio.get_running_loop().time() + seconds
         while not self._viewer.over and (rest := end - asyncio.get_running_loop().time()) > 0:
             await asyncio.sleep(min(rest, 0.1))
