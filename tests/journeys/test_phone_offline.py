@@ -153,6 +153,9 @@ def test_today_and_the_form_open_without_a_network_and_other_pages_say_why_not(
     page.goto("/h5/")
     assert "今日已上报" in page.inner_text("main")
     assert not page.is_visible("#kept")
+    page.goto("/h5/help/")
+    assert "没有网络时" in page.inner_text("main")
+    shot(page, "offline-help")
 
 
 def test_no_answer_is_kept_by_the_worker(visitor: Visitor, cast: Cast, live_server_url: str) -> None:
@@ -269,6 +272,30 @@ def test_an_expired_ticket_is_renewed_and_nothing_is_lost(visitor: Visitor, cast
     page.wait_for_url("**/receipt/**")
     assert [status for status, _ in answers] == [403, 201]
     assert len({key for _, key in answers}) == 1
+    assert len(reports_of(person)) == 1
+
+
+def test_a_form_that_changed_takes_over_what_it_still_asks(visitor: Visitor, cast: Cast, live_server_url: str) -> None:
+    person = somebody(cast, "moved")
+    page = visitor(phone=True)
+    page.context.add_init_script("Object.defineProperty(navigator, 'serviceWorker', { value: undefined })")
+    sign_in(page, "moved", live_server_url)
+    open_form(page)
+    well(page, "36.8")
+    changed = json.dumps({"code": "form_changed", "message": "The form has changed."})
+    page.context.route(
+        "**/intake/v1/reports",
+        lambda route: route.fulfill(status=422, body=changed, content_type="application/json"),
+        times=1,
+    )
+    page.click("#send")
+    page.wait_for_selector("#restored:visible")
+    assert "表单已更新" in page.inner_text("#restored")
+    assert page.input_value("[name=temperature]") == "36.8"
+    assert page.is_checked('input[value="normal"]')
+    assert {row["kind"] for row in at_rest(page)} == {"draft"}
+    page.click("#send")
+    page.wait_for_url("**/receipt/**")
     assert len(reports_of(person)) == 1
 
 

@@ -152,3 +152,19 @@ def test_on_slow_3g_the_form_can_be_answered_soon(telephone: Any, cast: Cast, li
     # What the line itself takes is exact; the machine that measures may be busy, so its clock gets a wide margin.
     assert max(costs.values()) <= 2.0, costs
     assert max(seconds.values()) <= 8.0, seconds
+
+
+def test_a_network_that_takes_too_long_gives_way_to_the_copy_and_catches_up(
+    telephone: Any, cast: Cast, line: Line
+) -> None:
+    somebody(cast, "patient")
+    sign_in(telephone, "patient", f"http://127.0.0.1:{line.port}")
+    worker_ready(telephone)
+    line.rtt = 6.0
+    telephone.reload(wait_until="commit")
+    telephone.wait_for_selector("#kept:visible")
+    assert "网络很慢" in telephone.inner_text("#kept")
+    # Then the page itself comes, and takes the copy's place.
+    telephone.wait_for_selector("#kept", state="hidden")
+    assert telephone.evaluate("document.documentElement.dataset.kept") is None
+    assert "今日未上报" in telephone.inner_text("main")

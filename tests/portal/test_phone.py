@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -269,6 +270,16 @@ def test_only_today_and_the_blank_form_may_be_kept_by_the_phone(phones: Phones) 
     never = [faulty, *(client.get(f"/h5/{page}") for page in pages)]
     assert {answer.headers["Cache-Control"] for answer in never} == {"no-store"}
     assert not any("X-Anxiao-Person" in answer.headers for answer in never)
+
+
+def test_the_scripts_are_plain_enough_for_old_web_views() -> None:
+    """ES2018: newer words stop a whole script in the browsers of cheap phones, where nobody sees the error."""
+    newer = re.compile(
+        r"\?\.[a-zA-Z(\[]|\?\?|catch \{|\|\|=|&&=|\.at\(|\.replaceAll\(|\.flat\(|fromEntries|structuredClone"
+    )
+    scripts = Path(views_h5.__file__).parent / "static/portal"
+    for name in ("offline.js", "phone.js", "report.js", "keeper.js"):
+        assert newer.findall((scripts / name).read_text(encoding="utf-8")) == [], name
 
 
 def test_pages_are_compressed_without_a_proxy(phones: Phones) -> None:
