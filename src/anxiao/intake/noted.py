@@ -5,7 +5,6 @@ How many one account can leave is bounded by ``limits``: every request costs one
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -13,24 +12,13 @@ from typing import Any
 from anxiao.base.passes import Pass
 from anxiao.intake import statements
 from anxiao.intake.database import Pool, rows, transaction
-from anxiao.ledger.rules import INSERT_ENTRIES
+from anxiao.ledger.rules import INSERT_ENTRIES, Entry, entry_arrays
 
 
 async def note(pool: Pool, held: Pass, now: datetime, verb: str, facts: Mapping[str, Any]) -> None:
     """Write one row: the holder of the pass tried something that was not kept."""
     async with transaction(pool, held.school_id) as connection:
         found = await rows(connection, statements.ACTOR, {"user": held.user_id})
-        await connection.execute(
-            INSERT_ENTRIES.encode(),
-            {
-                "schools": [held.school_id],
-                "ats": [now],
-                "actor_ids": [held.user_id],
-                "actors": [found[0]["username"] if found else ""],
-                "verbs": [verb],
-                "types": ["person"],
-                "ids": [str(held.person_id)],
-                "outcomes": ["denied"],
-                "facts": [json.dumps(facts)],
-            },
-        )
+        actor = found[0]["username"] if found else ""
+        entry = Entry(held.school_id, now, held.user_id, actor, verb, "person", str(held.person_id), facts, "denied")
+        await connection.execute(INSERT_ENTRIES.encode(), entry_arrays([entry]))

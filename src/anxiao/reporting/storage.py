@@ -19,7 +19,7 @@ from uuid import UUID
 from anxiao.base import pgarrays
 from anxiao.base.scope import SHARED_SCHOOL
 from anxiao.base.signatures import Signer
-from anxiao.ledger.rules import INSERT_ENTRIES
+from anxiao.ledger.rules import INSERT_ENTRIES, Entry, entry_arrays
 from anxiao.questionnaires.concepts import COLUMNS
 from anxiao.reporting.rules import (
     Receipt,
@@ -383,42 +383,24 @@ def _entered(done: Rows, authors: Mapping[Who, Draft], receipts: Mapping[Who, Re
     A plain report is its own record of who, when and by which way, and it cannot be changed; what the ledger adds is
     the root under which this batch was signed (docs/adr/0017).
     """
-    lines: list[tuple[Any, ...]] = []
+    entries = []
     plain = [row for row in done if row["version"] == 1 and not authors[_person(row)].proxy]
     if plain:
         schools = {row["school_id"] for row in plain}
         school = schools.pop() if len(schools) == 1 else SHARED_SCHOOL
         at = max(row["received_at"] for row in plain)
-        lines.append(
-            (school, at, 0, "house", "reports.accepted", "receipts", root[:60], {"n": len(plain), "root": root})
-        )
+        facts = {"n": len(plain), "root": root}
+        entries.append(Entry(school, at, 0, "house", "reports.accepted", "receipts", root[:60], facts))
     for row in done:
         draft = authors[_person(row)]
         if row["version"] > 1 or draft.proxy:
             verb = "report.corrected" if draft.correction else "report.proxied"
             name = f"{row['day']}/{row['round_id']}/{row['person_id']}/{row['version']}"
-            facts = {"digest": receipts[_person(row)].digest}
-            lines.append(
-                (row["school_id"], row["received_at"], draft.by_user_id, draft.actor, verb, "report", name, facts)
+            digest = {"digest": receipts[_person(row)].digest}
+            entries.append(
+                Entry(row["school_id"], row["received_at"], draft.by_user_id, draft.actor, verb, "report", name, digest)
             )
-    schools, ats, actor_ids, actors, verbs, types, ids, facts = zip(*lines, strict=True)
-    return [
-        Step(
-            INSERT_ENTRIES,
-            {
-                "schools": list(schools),
-                "ats": list(ats),
-                "actor_ids": list(actor_ids),
-                "actors": list(actors),
-                "verbs": list(verbs),
-                "types": list(types),
-                "ids": list(ids),
-                "outcomes": ["done"] * len(lines),
-                "facts": [json.dumps(f) for f in facts],
-            },
-            wanted=False,
-        )
-    ]
+    return [Step(INSERT_ENTRIES, entry_arrays(entries), wanted=False)]
 
 
 def _columns(rows: Rows) -> dict[str, str]:
