@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,6 +58,9 @@ class Door:
             return self.client.post(door, content=body, headers=kept)
         return self.client.post(door, json=body, headers=kept)
 
+    def correct(self, person: Person, body: dict[str, Any]) -> Any:
+        return self.send(person, body, "/corrections")
+
     def ticket(self, person: Person, version: int = 1, **changes: Any) -> str:
         """What the door itself would give this person now."""
         with school_context("*"):
@@ -66,25 +70,43 @@ class Door:
         )
         return tickets.seal(SECRET, replace(given, **changes))
 
-    def body(self, person: Person | None = None, **changes: Any) -> dict[str, Any]:
-        """A report as the phone of this person (王五, where nobody is named) would send it."""
+    def body(self, person: Person | None = None, *, version: int = 1, **changes: Any) -> dict[str, Any]:
+        """A report (``version`` above 1: a correction) as the phone of this person would send it; 王五, where nobody
+        is named.
+        """
         with school_context("*"):
             (found,) = ensure_rounds(day=clock.day_of(self.moment))
         sent: dict[str, Any] = {
-            "ticket": self.ticket(person or self.cast.wangwu),
+            "ticket": self.ticket(person or self.cast.wangwu, version),
             "round": found.pk,
             "form_version": found.version_id,
             "key": str(uuid4()),
             "answers": answers(),
             "unchanged": False,
         }
+        if version > 1:
+            sent["reason"] = "填错了"
         return {**sent, **changes}
 
 
-@pytest.fixture
-def door(database: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
-    cast = assemble()
+@pytest.fixture(autouse=True)
+def _secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANXIAO_SECRET_KEY", SECRET)
+
+
+@pytest.fixture
+def morning(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is half past eight, and stays so."""
+    monkeypatch.setattr(clock, "now", lambda: MORNING)
+
+
+@pytest.fixture
+def cast(database: Any) -> Cast:
+    return assemble()
+
+
+@pytest.fixture
+def door(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
     with TestClient(application) as client:
         opened = Door(client, cast)
         monkeypatch.setattr(clock, "now", lambda: opened.moment)
@@ -94,3 +116,13 @@ def door(database: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Door]:
 def at(door: Door, hours: float) -> None:
     """Let it be so many hours after midnight of the test's day."""
     door.moment = clock.day_bounds(TODAY)[0] + timedelta(hours=hours)
+
+
+def soon(true: Callable[[], bool], within: float = 1.0) -> bool:
+    """Whether something becomes true in time; what the doors hear of is promised within a second."""
+    end = time.monotonic() + within
+    while not true():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True

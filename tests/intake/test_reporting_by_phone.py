@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from copy import copy
 from datetime import time, timedelta
 from typing import Any
-from uuid import uuid4
 
 from anxiao.base.clock import moment_at
+from anxiao.base.deployment import receipt_signer
+from anxiao.base.signatures import verify
 from anxiao.base.tenancy import school_context
 from anxiao.intake import service
 from anxiao.ledger.models import Entry
+from anxiao.questionnaires.models import QuestionnaireVersion
 from anxiao.reporting.models import Report, Round
 from anxiao.reporting.names import Channel
-from tests.builders import answers
+from tests.builders import answers, round_of
 from tests.intake.conftest import Door, at
 
 
@@ -115,21 +118,22 @@ def test_no_change_cannot_stand_for_symptoms(door: Door) -> None:
 
 
 def test_late_begins_at_fourteen_and_the_day_ends_at_midnight(door: Door) -> None:
-    body = door.body()
     at(door, 14)
-    assert door.send(door.cast.wangwu, body).json()["receipt"]["late"] is True
+    assert door.send(door.cast.wangwu, door.body()).json()["receipt"]["late"] is True
+    at(door, 23.9)
+    body = door.body(door.cast.zhaoliu)
     at(door, 24)
-    closed = door.send(door.cast.zhaoliu, {**body, "key": str(uuid4())})
+    closed = door.send(door.cast.zhaoliu, body)
     assert (closed.status_code, closed.json()["code"]) == (422, "closed")
 
 
 def test_a_correction_is_a_new_version_and_the_first_stays(door: Door) -> None:
     door.send(door.cast.wangwu, door.body())
-    body = door.body(answers=answers(symptoms=["cold"]), reason="填错了")
-    first = door.send(door.cast.wangwu, body, "/corrections")
+    body = door.body(version=2, answers=answers(symptoms=["cold"]))
+    first = door.correct(door.cast.wangwu, body)
     assert first.status_code == 201, first.text
     assert first.json()["receipt"]["version"] == 2
-    assert door.send(door.cast.wangwu, body, "/corrections").json()["receipt"] == first.json()["receipt"]
+    assert door.correct(door.cast.wangwu, body).json()["receipt"] == first.json()["receipt"]
     one, two = kept(door.cast.wangwu.pk)
     assert (one.is_current, one.unwell, two.is_current, two.unwell) == (False, False, True, True)
     assert two.reason == "填错了"
@@ -138,11 +142,11 @@ def test_a_correction_is_a_new_version_and_the_first_stays(door: Door) -> None:
 def test_a_second_correction_without_change_keeps_what_the_first_one_changed(door: Door) -> None:
     door.send(door.cast.wangwu, door.body())
     fresh = {"symptoms": ["normal"], "temperature": 36.6}
-    moved = door.body(answers={**fresh, "region": "110000"}, unchanged=True, reason="搬家")
-    assert door.send(door.cast.wangwu, moved, "/corrections").status_code == 201
-    again = door.body(answers={**fresh, "temperature": 36.9}, unchanged=True, reason="重测")
-    assert door.send(door.cast.wangwu, again, "/corrections").status_code == 201
-    assert door.send(door.cast.wangwu, moved, "/corrections").status_code == 200
+    moved = door.body(version=2, answers={**fresh, "region": "110000"}, unchanged=True, reason="搬家")
+    assert door.correct(door.cast.wangwu, moved).status_code == 201
+    again = door.body(version=3, answers={**fresh, "temperature": 36.9}, unchanged=True, reason="重测")
+    assert door.correct(door.cast.wangwu, again).status_code == 201
+    assert door.correct(door.cast.wangwu, moved).status_code == 200
     assert [(r.region, r.temperature_tenths) for r in kept(door.cast.wangwu.pk)] == [
         (340100, 365),
         (110000, 366),
@@ -151,9 +155,9 @@ def test_a_second_correction_without_change_keeps_what_the_first_one_changed(doo
 
 
 def test_a_correction_needs_a_reason_and_a_report(door: Door) -> None:
-    without = door.send(door.cast.wangwu, door.body(reason="  "), "/corrections")
+    without = door.correct(door.cast.wangwu, door.body(version=2, reason="  "))
     assert without.json()["problems"][0]["field"] == "reason"
-    nothing = door.send(door.cast.wangwu, door.body(reason="填错了"), "/corrections")
+    nothing = door.correct(door.cast.wangwu, door.body(version=2))
     assert (nothing.status_code, nothing.json()["code"]) == (422, "nothing_to_correct")
 
 
@@ -167,8 +171,18 @@ def test_the_first_phone_of_a_day_makes_its_round(door: Door) -> None:
 
 
 def test_a_form_of_another_version_is_told_to_reload(door: Door) -> None:
-    answer = door.send(door.cast.wangwu, door.body(form_version=999))
-    assert (answer.status_code, answer.json()["code"]) == (422, "form_changed")
+    """The round was given another form after this phone had been given its ticket."""
+    body = door.body()
+    with school_context("*"):
+        asked = round_of()
+        newer = copy(QuestionnaireVersion.objects.get())
+        newer.pk, newer.number = None, newer.number + 1
+        newer.save(force_insert=True)
+    assert Round.objects.using("owner").filter(pk=asked.pk).update(version=newer) == 1
+    answer = door.send(door.cast.wangwu, body)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["code"] == "form_changed"
+    assert door.send(door.cast.wangwu, door.body()).status_code == 201
 
 
 def test_an_unbelievable_time_of_the_phone_is_forgotten(door: Door) -> None:

@@ -3,189 +3,121 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections import Counter
+from collections.abc import Coroutine, Iterable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-import pytest
-from django.db import connection
-
-from anxiao.accounts.models import User
-from anxiao.base.passes import LIFETIME, Pass
+from anxiao.base.deployment import receipt_signer
+from anxiao.base.signatures import verify
 from anxiao.base.tenancy import school_context
-from anxiao.directory.models import Person
-from anxiao.intake import batches as batching
 from anxiao.intake import service
-from anxiao.intake.batches import Batches, Full
-from anxiao.intake.database import Pool, make_pool
-from anxiao.intake.service import Denied, Submission
+from anxiao.intake.door import Door
+from anxiao.intake.http import Answer, Denied
 from anxiao.reporting.commands.counting import differences
 from anxiao.reporting.models import Report
-from tests.builders import MORNING, add_account, add_people, answers, counted, round_of
-from tests.cast import Cast, assemble
+from tests.builders import MORNING, counted
+from tests.cast import Cast
+from tests.intake.phones import asked, crowd, opened, submission, ticket_of
 
 
-def together(story: Callable[[Pool, Batches], Coroutine[Any, Any, Any]]) -> Any:
-    async def played() -> Any:
-        pool = make_pool()
-        await pool.open(wait=True)
-        queue = Batches(pool)
-        queue.start()
-        try:
-            return await story(pool, queue)
-        finally:
-            await queue.stop()
-            await pool.close()
-
-    return asyncio.run(played())
-
-
-@pytest.fixture
-def cast(database: Any) -> Cast:
-    return assemble()
-
-
-def passes_of(people: list[Person]) -> list[Pass]:
-    with school_context("*"):
-        users = [add_account(f"phone-{person.pk}", person=person) for person in people]
-    return [Pass(u.pk, p.pk, p.school_id, 1, MORNING + LIFETIME) for u, p in zip(users, people, strict=True)]
-
-
-def submission(key: UUID, **changes: Any) -> Submission:
-    with school_context("*"):
-        asked = round_of()
-    return Submission(asked.pk, asked.version_id, key, answers(**changes), False, None, None)
-
-
-async def outcomes(calls: list[Awaitable[tuple[int, dict[str, Any]]]]) -> list[int]:
-    found = await asyncio.gather(*calls, return_exceptions=True)
-    statuses = []
-    for one in found:
+async def _answers(calls: Iterable[Coroutine[Any, Any, Answer]]) -> list[tuple[int, Any]]:
+    """Status and body (of a refusal: what goes with it) of each."""
+    found = []
+    for one in await asyncio.gather(*calls, return_exceptions=True):
         if isinstance(one, Denied):
-            statuses.append(one.status)
+            found.append((one.status, {"code": one.code, **one.more}))
         elif isinstance(one, BaseException):
             raise one
         else:
-            statuses.append(one[0])
-    return statuses
+            found.append((one.status, one.body))
+    return found
 
 
 def test_forty_phones_share_a_few_commits_and_the_counters_stay_true(cast: Cast) -> None:
+    held = [*crowd(cast.tongxin1, 25), *crowd(cast.jixie1, 15)]
     with school_context("*"):
-        crowd = [*add_people(cast.tongxin1, 25), *add_people(cast.jixie1, 15)]
         counted(cast.anda.pk)
         counted(cast.gongda.pk)
-    held = passes_of(crowd)
-    sent = [submission(uuid4()) for _ in held]
+    round = asked()
 
-    async def story(pool: Pool, queue: Batches) -> tuple[list[int], int]:
-        calls = [
-            service.submit(pool, queue, one, what, MORNING, str, correction=False)
-            for one, what in zip(held, sent, strict=True)
-        ]
-        return await outcomes(calls), queue.committed
+    async def story(door: Door) -> tuple[list[tuple[int, Any]], int]:
+        calls = (service.submit(door, one, submission(one, round), MORNING, correction=False) for one in held)
+        return await _answers(calls), door.batches.committed
 
-    statuses, commits = together(story)
-    assert statuses == [201] * 40
+    answered, commits = opened(story)
+    assert [status for status, _ in answered] == [201] * 40
     assert commits < 30
+    receipts = [body["receipt"] for _, body in answered]
+    assert all(verify(receipt_signer().public, r["digest"], r["signature"]) for r in receipts)
+    assert len({r["signature"].split(":")[2] for r in receipts}) <= commits, "one signature a commit"
     with school_context("*"):
         assert Report.objects.count() == 40
         assert differences(school_id=cast.anda.pk) == []
         assert differences(school_id=cast.gongda.pk) == []
 
 
-def test_an_impatient_thumb_makes_one_report(cast: Cast) -> None:
-    (held,) = passes_of([cast.wangwu])
-    again, other = submission(uuid4()), submission(uuid4(), temperature=37.0)
+def test_fifty_equal_requests_at_once_are_one_report_with_one_receipt(cast: Cast) -> None:
+    (held,) = crowd(cast.tongxin1, 1)
+    sent = submission(held, asked())
 
-    async def story(pool: Pool, queue: Batches) -> list[int]:
-        return await outcomes(
-            [
-                service.submit(pool, queue, held, what, MORNING, str, correction=False)
-                for what in [again] * 8 + [other] * 2
-            ]
+    async def story(door: Door) -> list[tuple[int, Any]]:
+        return await _answers(service.submit(door, held, sent, MORNING, correction=False) for _ in range(50))
+
+    answered = opened(story)
+    assert Counter(status for status, _ in answered) == {201: 1, 200: 49}
+    assert len({body["receipt"]["digest"] for _, body in answered}) == 1
+    with school_context("*"):
+        assert Report.objects.count() == 1
+
+
+def test_an_impatient_thumb_makes_one_report(cast: Cast) -> None:
+    (held,) = crowd(cast.tongxin1, 1)
+    round, key = asked(), uuid4()
+    sent = [
+        *[submission(held, round, key=key)] * 8,
+        *[submission(held, round, key=key, temperature=37.0)] * 4,
+        *[submission(held, round, temperature=37.0)] * 4,
+    ]
+
+    async def story(door: Door) -> list[tuple[int, Any]]:
+        return await _answers(service.submit(door, held, what, MORNING, correction=False) for what in sent)
+
+    answered = opened(story)
+    assert sum(status == 201 for status, _ in answered) == 1
+    assert {status for status, _ in answered} <= {200, 201, 409}
+    assert len({body["receipt"]["digest"] for _, body in answered}) == 1, "each is shown the report that stands"
+    with school_context("*"):
+        assert Report.objects.count() == 1
+
+
+def test_a_key_belongs_to_its_person_alone(cast: Cast) -> None:
+    one, other = crowd(cast.tongxin1, 2)
+    round, key = asked(), uuid4()
+
+    async def story(door: Door) -> list[tuple[int, Any]]:
+        return await _answers(
+            service.submit(door, who, submission(who, round, key=key), MORNING, correction=False)
+            for who in (one, other)
         )
 
-    statuses = together(story)
-    assert statuses.count(201) == 1
-    assert set(statuses) <= {200, 201, 409}
-    with school_context("*"):
-        assert Report.objects.filter(person_id=cast.wangwu.pk).count() == 1
-
-
-def test_one_bad_report_does_not_spoil_its_neighbours(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    people = [cast.wangwu, cast.zhaoliu, cast.wuyi]
-    held = passes_of(people)
-    sent = [submission(uuid4()) for _ in held]
-    accept = batching.accept
-
-    def fragile(drafts: Any) -> Any:
-        if any(draft.person_id == cast.zhaoliu.pk for draft in drafts):
-            raise RuntimeError("spoilt")
-        return accept(drafts)
-
-    monkeypatch.setattr(batching, "accept", fragile)
-
-    async def story(pool: Pool, queue: Batches) -> list[Any]:
-        calls = [
-            service.submit(pool, queue, one, what, MORNING, str, correction=False)
-            for one, what in zip(held, sent, strict=True)
-        ]
-        return await asyncio.gather(*calls, return_exceptions=True)
-
-    first, second, third = together(story)
-    assert (first[0], third[0]) == (201, 201)
-    assert isinstance(second, RuntimeError)
-
-
-def test_a_pass_withdrawn_at_the_last_moment_keeps_nothing(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
-    (held,) = passes_of([cast.wangwu])
-    sent = submission(uuid4())
-    settle = Batches.settle
-
-    async def slow(self: Batches, draft: Any, holder: Pass) -> Any:
-        def withdraw() -> None:
-            with school_context("*"):
-                User.objects.filter(pk=holder.user_id).update(pass_version=2)
-            connection.close()  # this thread's own
-
-        await asyncio.to_thread(withdraw)
-        return await settle(self, draft, holder)
-
-    monkeypatch.setattr(Batches, "settle", slow)
-
-    async def story(pool: Pool, queue: Batches) -> list[int]:
-        return await outcomes([service.submit(pool, queue, held, sent, MORNING, str, correction=False)])
-
-    assert together(story) == [401]
-    with school_context("*"):
-        assert not Report.objects.exists()
-
-
-def test_a_queue_that_is_full_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batching, "LONGEST_QUEUE", 1)
-    nothing: Any = None
-
-    async def story() -> None:
-        queue = Batches(nothing)  # no writer was started: nobody takes anything out
-        first = asyncio.create_task(queue.settle(nothing, nothing))
-        await asyncio.sleep(0)
-        with pytest.raises(Full):
-            await queue.settle(nothing, nothing)
-        first.cancel()
-
-    asyncio.run(story())
+    (first, mine), (second, theirs) = opened(story)
+    assert (first, second) == (201, 201)
+    assert mine["receipt"]["digest"] != theirs["receipt"]["digest"]
 
 
 def test_late_is_decided_at_arrival_and_not_at_the_commit(cast: Cast) -> None:
-    (held,) = passes_of([cast.wangwu])
-    sent = submission(uuid4())
+    (held,) = crowd(cast.tongxin1, 1)
     just_before = MORNING.replace(hour=13, minute=59, second=59, microsecond=999_999)
+    round = asked()
+    sent = replace(submission(held, round), ticket=ticket_of(held, round, at=just_before))
 
-    async def story(pool: Pool, queue: Batches) -> bool:
-        _, body = await service.submit(pool, queue, held, sent, just_before, str, correction=False)
-        return bool(body["receipt"]["late"])
+    async def story(door: Door) -> bool:
+        answer = await service.submit(door, held, sent, just_before, correction=False)
+        assert answer.body is not None
+        return bool(answer.body["receipt"]["late"])
 
-    assert together(story) is False
+    assert opened(story) is False
     assert just_before + timedelta(microseconds=1) == MORNING.replace(hour=14, minute=0)

@@ -197,7 +197,7 @@ def test_a_broken_ledger_keeps_nothing(cast: Cast, database: object) -> None:
     import psycopg
 
     with psycopg.connect(database.owner_url, autocommit=True) as owner:  # type: ignore[attr-defined]
-        owner.execute("ALTER TABLE ledger_entry ADD CONSTRAINT broken CHECK (verb <> 'report.submitted')")
+        owner.execute("ALTER TABLE ledger_entry ADD CONSTRAINT broken CHECK (verb <> 'reports.accepted')")
     with cast.seen_by(cast.admin):
         with pytest.raises(Exception, match="broken"):
             report(cast.wangwu)

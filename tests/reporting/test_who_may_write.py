@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from anxiao.base.deployment import receipt_signer
 from anxiao.base.errors import NotYours
 from anxiao.base.permissions import Permission, Role
 from anxiao.base.scope import Scope
@@ -20,7 +21,7 @@ from anxiao.reporting.commands.exemptions import cancel_exemption, exempt
 from anxiao.reporting.commands.reports import correct_report
 from anxiao.reporting.models import Exemption, Report
 from anxiao.reporting.names import Channel, ExemptionReason
-from anxiao.reporting.storage import Draft, Result, accept
+from anxiao.reporting.storage import FACTS, Draft, Result, accept
 from tests.builders import HOUSE, MORNING, TODAY, answers, report, round_of, scope_for
 from tests.cast import Cast, assemble
 from tests.conftest import Database
@@ -107,20 +108,23 @@ def test_a_correction_that_comes_second_leaves_the_first_one_standing(cast: Cast
     )
     with psycopg.connect(database.app_url, row_factory=dict_row) as other, other.transaction():
         other.execute("SELECT anxiao_scope(%s)", [cast.admin.db_scope])
-        story = accept([slow])
-        statement, params = next(story)
+        story = accept([slow], receipt_signer())
+        steps = next(story)
         try:
             while True:
-                if statement.lstrip().startswith("UPDATE report"):
-                    # it has read what stands; before it writes, somebody else's correction is committed
-                    with cast.seen_by(cast.admin):
-                        _correct(cast.admin, cast, cast.wangwu.pk)
-                if "FROM unnest" in statement and "JOIN round" in statement:
-                    # it found nothing to lock; before it reads, the first report is committed
-                    with cast.seen_by(cast.admin):
-                        report(cast.wangwu)
-                cursor = other.execute(statement.encode(), params)
-                statement, params = story.send(cursor.fetchall() if cursor.description else [])
+                found = []
+                for step in steps:
+                    if step.sql.lstrip().startswith("UPDATE report"):
+                        # it has read what stands; before it writes, somebody else's correction is committed
+                        with cast.seen_by(cast.admin):
+                            _correct(cast.admin, cast, cast.wangwu.pk)
+                    if step.sql is FACTS:
+                        # it found nothing to lock; before it reads, the first report is committed
+                        with cast.seen_by(cast.admin):
+                            report(cast.wangwu)
+                    cursor = other.execute(step.sql.encode(), step.params)
+                    found.append(cursor.fetchall() if step.wanted else [])
+                steps = story.send(found)
         except StopIteration as end:
             (outcome,) = end.value
     assert not outcome.stands

@@ -6,7 +6,7 @@ from typing import Any
 
 _RECEIPT: dict[str, Any] = {
     "type": "object",
-    "required": ["number", "received_at", "digest", "late", "version"],
+    "required": ["number", "received_at", "digest", "late", "version", "key"],
     "additionalProperties": False,
     "properties": {
         "number": {"type": "string", "examples": ["20200215-1A2B-3C4D-5E6F"]},
@@ -14,6 +14,15 @@ _RECEIPT: dict[str, Any] = {
         "digest": {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "SHA-256 of the canonical record"},
         "late": {"type": "boolean"},
         "version": {"type": "integer", "minimum": 1},
+        "key": {"type": "string", "format": "uuid", "description": "The key under which the report was sent"},
+        "signature": {
+            "type": "string",
+            "pattern": "^1:[0-9a-f]{8}:[A-Za-z0-9_-]{86}:[0-9]+/[0-9]+:[A-Za-z0-9_-]*$",
+            "description": (
+                "The deployment's Ed25519 signature under the Merkle root (RFC 9162) of the digests that were "
+                "committed together: 1:KEY ID:SIGNATURE:INDEX/SIZE:PATH. Given in answer to a report, not by /today"
+            ),
+        },
     },
 }
 
@@ -41,9 +50,14 @@ _ERROR: dict[str, Any] = {
 
 _SUBMISSION: dict[str, Any] = {
     "type": "object",
-    "required": ["round", "form_version", "key", "answers"],
+    "required": ["ticket", "round", "form_version", "key", "answers"],
     "additionalProperties": False,
     "properties": {
+        "ticket": {
+            "type": "string",
+            "maxLength": 400,
+            "description": "From /today: good for 15 minutes and for one version of one report of this person",
+        },
         "round": {"type": "integer", "minimum": 1},
         "form_version": {"type": "integer", "minimum": 1},
         "key": {
@@ -75,7 +89,7 @@ _ROUND: dict[str, Any] = {
     "type": "object",
     "required": [
         *("id", "title", "opens_at", "deadline_at", "closes_at", "state"),
-        *("form_version", "form_etag", "receipt", "correction", "unchanged"),
+        *("ticket", "form_version", "form_etag", "receipt", "correction", "unchanged"),
     ],
     "properties": {
         "id": {"type": "integer"},
@@ -84,6 +98,10 @@ _ROUND: dict[str, Any] = {
         "deadline_at": {"type": "string", "format": "date-time"},
         "closes_at": {"type": "string", "format": "date-time"},
         "state": {"enum": ["waiting", "due", "overdue", "done", "exempt", "missed"]},
+        "ticket": {
+            "type": ["string", "null"],
+            "description": "For the report, or for its next correction where one stands; null when nothing may be sent",
+        },
         "form_version": {"type": "integer"},
         "form_etag": {"type": "string"},
         "form": {"type": "object", "description": "Left out when its ETag was given as ?have="},
@@ -128,14 +146,20 @@ def _json(schema: str, description: str) -> dict[str, Any]:
 _REFUSALS = {
     "400": _json("Error", "The body is not one unambiguous JSON object"),
     "401": _json("Error", "No valid pass, or the pass of another person than the page"),
-    "403": _json("Error", "The header X-Anxiao is missing, or the person is not asked"),
-    "404": _json("Error", "No such round for this person"),
-    "409": _json("Error", "Another report stands; its receipt is given"),
+    "403": _json(
+        "Error",
+        "ticket_expired: ask /today for a new one and send again with the same key. ticket_wrong: the ticket is not "
+        "for this person, round, form or version, or no ticket. not_expected: the person is not asked. foreign: the "
+        "header X-Anxiao is missing",
+    ),
+    "409": _json("Error", "already: another report stands. key_reused: the key came with other answers. Its receipt"),
     "413": _json("Error", "More than 64 KB"),
     "415": _json("Error", "Not application/json"),
-    "422": _json("Error", "The answers were judged and something is wrong, or the round does not take it"),
+    "422": _json("Error", "invalid (problems), form_changed, not_open, closed or nothing_to_correct"),
     "429": _json("Error", "This account asks too often; send the same key again later"),
-    "503": _json("Error", "The database is busy or away; send the same key again"),
+    "503": _json(
+        "Error", "Busy, or the database is away or would not keep what it acknowledges; send the same key again"
+    ),
 }
 
 
@@ -198,6 +222,33 @@ DOCUMENT: dict[str, Any] = {
         },
         "/reports": {"post": _keeping("Submission", "Report; one a person and round")},
         "/corrections": {"post": _keeping("Correction", "Correct one's report; the first version stays")},
+        "/form": {
+            "get": {
+                "summary": "A version of a form in the reader's language; never changes, so a phone keeps it",
+                "security": [{"pass": []}],
+                "parameters": [
+                    {"name": "version", "in": "query", "required": True, "schema": {"type": "integer", "minimum": 1}},
+                    {"name": "Accept-Language", "in": "header", "schema": {"type": "string"}},
+                ],
+                "responses": {
+                    "200": {
+                        "description": "The form; its ETag is the form_etag of /today",
+                        "content": {"application/json": {"schema": {"type": "object"}}},
+                    },
+                    "304": {"description": "The form at hand (If-None-Match) is this one"},
+                    "401": _REFUSALS["401"],
+                    "404": _json("Error", "No such form"),
+                    "429": _REFUSALS["429"],
+                    "503": _REFUSALS["503"],
+                },
+            }
+        },
+        "/key": {
+            "get": {
+                "summary": "The public key under this deployment's receipts",
+                "responses": {"200": _json("Key", "Anybody may check a receipt with it")},
+            }
+        },
     },
     "components": {
         "securitySchemes": {"pass": {"type": "apiKey", "in": "cookie", "name": "anxiao_pass"}},
@@ -208,6 +259,15 @@ DOCUMENT: dict[str, Any] = {
             "Correction": _CORRECTION,
             "Round": _ROUND,
             "Today": _TODAY,
+            "Key": {
+                "type": "object",
+                "required": ["algorithm", "id", "public_key"],
+                "properties": {
+                    "algorithm": {"const": "Ed25519"},
+                    "id": {"type": "string", "pattern": "^[0-9a-f]{8}$"},
+                    "public_key": {"type": "string", "description": "32 bytes in base64url"},
+                },
+            },
             "Kept": {
                 "type": "object",
                 "required": ["receipt", "help"],
