@@ -39,10 +39,11 @@ def chores() -> list[Chore]:
     from anxiao.config.installation import open_rounds
     from anxiao.directory.importing.commands import forget_rows
     from anxiao.reporting.commands.partitions import ensure_partitions
-    from anxiao.statistics.commands import squash
+    from anxiao.statistics.commands import fold, mend_above
 
     work = [
-        Chore("fold counters", squash, every=5),
+        Chore("fold counters", fold, every=2),
+        Chore("compare the sums above the schools", mend_above, every=24 * 3600),
         Chore("open the rounds of the day", open_rounds, every=60),
         Chore("make partitions ahead", lambda: ensure_partitions(day=clock.day_of(clock.now())), every=24 * 3600),
         Chore("forget the rows of old imports", lambda: forget_rows(now=clock.now()), every=24 * 3600),

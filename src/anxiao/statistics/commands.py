@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
+from anxiao.base import pgarrays
 from anxiao.base.locks import SQUASH
 from anxiao.statistics.rules import INSERT_DELTAS, Delta, delta_arrays
 
@@ -15,16 +16,20 @@ SQUASH_SQL = """
 WITH taken AS (
     DELETE FROM tally_delta RETURNING school_id, node_id, day, series, audience, metric, slot, n
 ), summed AS (
-    SELECT school_id, node_id, day, series, audience, metric, slot, sum(n) AS n
+    SELECT school_id, node_id, day, series, audience, metric, slot, sum(n)::int AS n
     FROM taken GROUP BY school_id, node_id, day, series, audience, metric, slot
+), lines AS MATERIALIZED (
+    SELECT node.id AS node_id, above.id AS above_id, above.school_id
+    FROM (SELECT DISTINCT node_id FROM summed) moved
+    JOIN organisation node ON node.id = moved.node_id
+    CROSS JOIN LATERAL unnest(string_to_array(node.path::text, '.')::int[]) AS label(id)
+    JOIN organisation above ON above.id = label.id
 ), rolled AS (
-    SELECT s.school_id, above.id AS node_id, s.day, s.series, s.audience, s.metric, s.slot, sum(s.n) AS n
-    FROM summed s
-    JOIN organisation node ON node.id = s.node_id
-    JOIN organisation above ON above.path @> node.path AND above.school_id = s.school_id
-    GROUP BY s.school_id, above.id, s.day, s.series, s.audience, s.metric, s.slot
+    SELECT l.school_id, l.above_id AS node_id, s.day, s.series, s.audience, s.metric, s.slot, sum(s.n) AS n
+    FROM summed s JOIN lines l ON l.node_id = s.node_id
+    GROUP BY l.school_id, l.above_id, s.day, s.series, s.audience, s.metric, s.slot
 ), told AS (
-    INSERT INTO tally_fold AS f (school_id, folds) SELECT DISTINCT school_id, 1 FROM taken
+    INSERT INTO tally_fold AS f (school_id, folds) SELECT DISTINCT school_id, 1 FROM summed
     ON CONFLICT (school_id) DO UPDATE SET folds = f.folds + 1
 )
 INSERT INTO tally AS t (school_id, node_id, day, series, audience, metric, slot, n)
@@ -32,7 +37,26 @@ SELECT school_id, node_id, day, series, audience, metric, slot, n FROM rolled
 ORDER BY school_id, node_id, day, series, audience, metric, slot
 ON CONFLICT (school_id, node_id, day, series, audience, metric, slot) DO UPDATE SET n = t.n + excluded.n
 """
-"""Takes every committed delta and adds it to its node and to all nodes above, up to the school; counts that it did."""
+"""Takes every committed delta and adds it to its node and to all nodes above, up to the root; counts that it did.
+
+Nodes above the schools have school 0, and so have their sums: a province reads its fourteen days from one node.
+"""
+
+ABOVE_SQL = """
+INSERT INTO tally AS t (school_id, node_id, day, series, audience, metric, slot, n)
+SELECT school_id, node_id, day, series, audience, metric, slot, sum(n)::int FROM (
+    SELECT above.school_id, above.id AS node_id, c.day, c.series, c.audience, c.metric, c.slot, c.n
+    FROM organisation above
+    JOIN organisation node ON node.path <@ above.path AND node.kind = 'school'
+    JOIN tally c ON c.school_id = node.school_id AND c.node_id = node.id
+    WHERE above.school_id = 0
+    UNION ALL
+    SELECT school_id, node_id, day, series, audience, metric, slot, -n FROM tally WHERE school_id = 0
+) difference
+GROUP BY school_id, node_id, day, series, audience, metric, slot HAVING sum(n) <> 0
+ON CONFLICT (school_id, node_id, day, series, audience, metric, slot) DO UPDATE SET n = t.n + excluded.n
+"""
+"""What nodes above the schools hold becomes the sum of the schools beneath them; nothing is written where it is."""
 
 DIFFERENCE_SQL = """
 WITH truth AS ({truth}),
@@ -59,7 +83,7 @@ GROUP BY school_id, node_id, day, series, audience, metric, slot HAVING sum(n) <
 def add(deltas: Iterable[Delta], using: str = DEFAULT_DB_ALIAS) -> None:
     """Insert deltas in the transaction of the fact that they count."""
     arrays = delta_arrays(deltas)
-    if not arrays["ns"]:
+    if arrays["ns"] == pgarrays.plain(()):
         return
     connection = connections[using]
     if not connection.in_atomic_block:
@@ -80,6 +104,27 @@ def squash(using: str = "bulk") -> bool:
             return False
         cursor.execute(SQUASH_SQL)
     return True
+
+
+def fold(using: str = "bulk") -> None:
+    """Squash, and clear away what it left: thousands of dead rows a second, through which every reader would walk.
+
+    Outside any transaction.  No file is shortened, because that would hold up whoever is reporting.
+    """
+    if squash(using):
+        with connections[using].cursor() as cursor:
+            cursor.execute("VACUUM (TRUNCATE false) tally_delta")
+
+
+def mend_above(using: str = "bulk") -> int:
+    """Make the sums above the schools equal to their schools; returns how many differed.
+
+    Waits for a squash under way: both write the same rows.
+    """
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s, 0)", [SQUASH])
+        cursor.execute(ABOVE_SQL)
+        return int(cursor.rowcount)
 
 
 def mend(*, truth: str, params: Mapping[str, Any], school_id: int, metrics: list[int], since: date, using: str) -> int:

@@ -40,13 +40,14 @@ from anxiao.reporting.models import Round
 from anxiao.reporting.queries.boards import (
     NOTHING,
     Board,
+    DayRate,
     Figures,
     children_of,
     figures_of_nodes,
     hours_of,
     today_board,
     trail_of,
-    trend,
+    trend_and_hours,
 )
 from anxiao.reporting.queries.people import Listing, names, where_node, where_nodes, where_place
 from anxiao.reporting.queries.places import place_board
@@ -194,15 +195,18 @@ def _node(request: HttpRequest, scope: Scope, found: Organisation, moment: datet
         "audiences": [(audience_key(a), Audience(a).label, f) for a, f in board.by_audience.items()],
         "health": True,
         "sheets": _sheets(scope, found, of.round, moment),
-        "hours": _hours(scope, board, of, moment),
     }
     watch = Watch("node", of.day, of.round.pk, nodes=(found.pk,), sheets=context["sheets"] is not None)
     context |= _live(scope, of, context["rows"], watch)
+    campaign = of.round.campaign
     if is_part(request):
+        context["hours"] = _hours(board, of, moment, hours_of(scope, found, campaign, of.day - timedelta(days=1)))
         return render(request, "portal/console/_numbers.html", context | {"part": True})
+    days, hours_before = trend_and_hours(scope, found, campaign, of.day)
     context |= {
         "trail": crumbs(scope, trail_of(scope, found), query=of.query),
-        "trend": _trend(scope, board, of),
+        "hours": _hours(board, of, moment, hours_before),
+        "trend": _trend(days),
         "activation_url": reverse("portal:console_activation", args=[found.pk]) if of.is_today else "",
         "may_exempt": found.school_id != SHARED_SCHOOL and scope.may(Permission.EXEMPT, found.path),
         "import_url": _maybe("directory:imports", "directory:import")
@@ -416,13 +420,11 @@ def _sheets(scope: Scope, found: Organisation, round: Round, moment: datetime) -
     return {"missing": absent, "owed": owed, "late": counts.get("late", 0), "url": _maybe("reporting:province")}
 
 
-def _hours(scope: Scope, board: Board, of: Asked, moment: datetime) -> Chart:
+def _hours(board: Board, of: Asked, moment: datetime, before: Sequence[int]) -> Chart:
     """The hour curve; hours that have not begun are gaps, not zeros."""
     assert of.round is not None
     begun = moment.astimezone(SHANGHAI).hour if of.is_today else 23
     deadline = of.round.deadline_at.astimezone(SHANGHAI)
-    children = [child.node for child in board.children]
-    before = hours_of(scope, board.node, of.round.campaign, of.day - timedelta(days=1), children)
     earlier = {_("The day before"): list(before)} if any(before) else {}
     return hour_curve(
         "hours",
@@ -435,9 +437,7 @@ def _hours(scope: Scope, board: Board, of: Asked, moment: datetime) -> Chart:
     )
 
 
-def _trend(scope: Scope, board: Board, of: Asked) -> Chart | None:
-    assert of.round is not None
-    days = trend(scope, board.node, of.round.campaign, of.day, children=[child.node for child in board.children])
+def _trend(days: Sequence[DayRate]) -> Chart | None:
     if len(days) < 2:
         return None
     return Chart(

@@ -133,20 +133,18 @@ class DayRate:
 
 
 def today_board(scope: Scope, node: Organisation, round: Round) -> Board:
-    """The board of a node: itself and everything right beneath it.  Two statements, whatever the number of children.
-
-    Counters roll up to the school, so a node above the schools is the sum of the schools under it.
-    """
+    """The board of a node: itself and everything right beneath it.  Two statements, whatever the number of children."""
     if not scope.may(Permission.BOARD_VIEW, node.path):
         raise NotYours
     children = children_of(scope, node)
-    found = numbers(scope, nodes=nodes_of_board(node, children), series=round.campaign_id, day=round.day)
+    nodes = nodes_of_board(node, children)
+    found = numbers(scope, nodes=nodes, series=round.campaign_id, day=round.day, slots_of=[node.pk])
     return board_of(node, round, found, children)
 
 
 def nodes_of_board(node: Organisation, children: Sequence[Organisation]) -> list[int]:
-    """The nodes whose numbers a board needs."""
-    return [c.pk for c in children] if node.school_id == SHARED_SCHOOL else [node.pk, *(c.pk for c in children)]
+    """The nodes whose numbers a board needs: itself and the children."""
+    return [node.pk, *(c.pk for c in children)]
 
 
 def board_of(
@@ -159,7 +157,7 @@ def board_of(
     audiences = round.campaign.audiences
     rows = [Child(child, figures(found[child.pk], audiences)) for child in children]
     beneath = sum((row.figures for row in rows), NOTHING)
-    total = _summed(found.values()) if node.school_id == SHARED_SCHOOL else dict(found.get(node.pk, {}))
+    total = found.get(node.pk, {})
     own = figures(total, audiences) - beneath if rows and node.school_id != SHARED_SCHOOL else None
     return Board(
         node=node,
@@ -190,47 +188,40 @@ def counted_in(scope: Scope, nodes: Iterable[Organisation], round: Round, audien
     return sum((figures(of_node, asked) for of_node in found.values()), NOTHING)
 
 
-def hours_of(
-    scope: Scope,
-    node: Organisation,
-    campaign: Campaign,
-    day: date,
-    children: Sequence[Organisation] | None = None,
-) -> tuple[int, ...]:
-    """Reports per hour on another day, for the dashed line of the hour curve; one statement with ``children`` given."""
-    ids = _counted(scope, node, children)
-    total = _summed(numbers(scope, nodes=ids, series=campaign.pk, day=day).values())
-    return _hours(total, campaign.audiences, (Metric.ON_TIME, Metric.LATE))
+def hours_of(scope: Scope, node: Organisation, campaign: Campaign, day: date) -> tuple[int, ...]:
+    """Reports per hour on another day, for the dashed line of the hour curve; one statement."""
+    found = numbers(scope, nodes=[node.pk], series=campaign.pk, day=day)[node.pk]
+    return _hours(found, campaign.audiences, (Metric.ON_TIME, Metric.LATE))
 
 
 def trend(
-    scope: Scope,
-    node: Organisation,
-    campaign: Campaign,
-    last_day: date,
-    days: int = TREND_DAYS,
-    children: Sequence[Organisation] | None = None,
+    scope: Scope, node: Organisation, campaign: Campaign, last_day: date, days: int = TREND_DAYS
 ) -> list[DayRate]:
     """The last ``days`` days up to ``last_day``, oldest first; only days on which the campaign asked.
 
     The roster of each day is the one known now: a transfer entered late mends the days behind it.
     """
-    first = last_day - timedelta(days=days - 1)
-    ids = _counted(scope, node, children)
-    totals = daily_totals(scope, nodes=ids, series=campaign.pk, first=first, last=last_day)
+    return trend_and_hours(scope, node, campaign, last_day, days)[0]
+
+
+def trend_and_hours(
+    scope: Scope, node: Organisation, campaign: Campaign, last_day: date, days: int = TREND_DAYS
+) -> tuple[list[DayRate], tuple[int, ...]]:
+    """``trend``, and ``hours_of`` the day before the last: one statement for the numbers, one for the days asked."""
+    first, before = last_day - timedelta(days=days - 1), last_day - timedelta(days=1)
+    totals = daily_totals(scope, nodes=[node.pk], series=campaign.pk, first=first, last=last_day, slots_on=before)
     asked = {r.day for r in rounds_between(scope, campaign.pk, first, last_day)}
     found: list[DayRate] = []
-    roster: dict[tuple[int, int], int] = {}
+    roster: dict[tuple[int, int, int], int] = {}
     for offset in range(days):
         day = first + timedelta(days=offset)
         of_day = totals.get(day, {})
-        for (audience, metric), n in of_day.items():
+        for (audience, metric, _slot), n in of_day.items():
             if metric in (Metric.PEOPLE, Metric.EXEMPT):
-                roster[audience, metric] = roster.get((audience, metric), 0) + n
+                roster[audience, metric, 0] = roster.get((audience, metric, 0), 0) + n
         if day in asked:
-            known = {(a, m, 0): n for (a, m), n in of_day.items()} | {(a, m, 0): n for (a, m), n in roster.items()}
-            found.append(DayRate(day, figures(known, campaign.audiences)))
-    return found
+            found.append(DayRate(day, figures(of_day | roster, campaign.audiences)))
+    return found, _hours(totals.get(before, {}), campaign.audiences, (Metric.ON_TIME, Metric.LATE))
 
 
 def children_of(scope: Scope, node: Organisation) -> list[Organisation]:
@@ -247,13 +238,6 @@ def trail_of(scope: Scope, node: Organisation) -> list[Organisation]:
     ids = [int(label) for label in str(node.path).split(".")]
     above = {o.pk: o for o in Organisation.objects.filter(pk__in=ids)}
     return [above[i] for i in ids if i in above]
-
-
-def _counted(scope: Scope, node: Organisation, children: Sequence[Organisation] | None) -> list[int]:
-    """The nodes whose counters make up a node: itself, or above the schools the schools beneath it."""
-    if node.school_id != SHARED_SCHOOL:
-        return [node.pk]
-    return [c.pk for c in (children if children is not None else children_of(scope, node))]
 
 
 _KIND_ORDER = {kind: i for i, kind in enumerate(OrganisationKind)}
@@ -283,14 +267,6 @@ def _hours(
         if metric in metrics and audience in audiences and 0 <= slot < 24:
             columns[slot] += n
     return tuple(columns)
-
-
-def _summed(many: Iterable[Mapping[tuple[int, int, int], int]]) -> dict[tuple[int, int, int], int]:
-    total: dict[tuple[int, int, int], int] = {}
-    for found in many:
-        for key, n in found.items():
-            total[key] = total.get(key, 0) + n
-    return total
 
 
 def _share(part: int, whole: int) -> float | None:
