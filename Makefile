@@ -6,6 +6,7 @@ DAYS ?= 14
 DATA ?= var/demo
 PYTHON ?= python3
 WORKERS ?= auto
+BENCH_DATA ?= var/bench
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +16,7 @@ LOCALE := src/anxiao/locale/zh_Hans/LC_MESSAGES
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo install install-dev files test check check-style check-types check-floors check-templates \
+.PHONY: help demo install install-dev files test bench check check-style check-types check-floors check-templates \
         check-migrations check-messages messages format lock
 
 help: ## Print this list
@@ -27,6 +28,12 @@ demo: install files ## A working province in the browser (PORT=8000 PEOPLE=3000 
 
 test: install-dev files ## All tests; browser journeys too where Chromium is installed
 	@$(BIN)/pytest -n $(WORKERS) --dist loadfile $(TESTS)
+
+# wrk is looked for first: without it the provinces would be made for nothing.
+bench: install files ## Measure it (QUICK=1 ONLY=p1,p3 SPEED=5 BENCH_DATA=var/bench); needs wrk
+	@command -v wrk >/dev/null || { echo "wrk is needed; on Debian: apt-get install -y wrk" >&2; exit 1; }
+	@$(BIN)/python bench/run.py --data "$(BENCH_DATA)" $(if $(QUICK),--quick) $(if $(ONLY),--only $(ONLY)) \
+	  $(if $(SPEED),--speed $(SPEED)) $(BENCH_OPTIONS)
 
 check: check-style check-types check-floors check-templates check-migrations check-messages ## Style, types, floors, templates, migrations, messages
 

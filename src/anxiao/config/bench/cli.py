@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -52,6 +55,46 @@ def province(
     typer.echo(f"{made.people:,} people, {made.reports:,} reports in {made.seconds:.0f} s")
     if made.wrong_counters:
         raise NotReady(f"{made.wrong_counters} counters differ from the truth; this is a fault of ours.")
+
+
+@app.command()
+def passes(
+    data: Data,
+    count: Annotated[int, typer.Option(help="Lines to write, one a person.", min=1)],
+    out: Annotated[Path, typer.Option(help="File to write; each line: person, pass, body, split by tabs.")],
+    offset: Annotated[int, typer.Option(help="People to pass over first.", min=0)] = 0,
+    unchanged: Annotated[float, typer.Option(help='Share of people who say "no change".', min=0, max=1)] = 0.0,
+    seed: Annotated[int, typer.Option(help="The same seed puts people into the same order.")] = 1,
+    ahead: Annotated[int, typer.Option(help="Minutes from now at which the tickets are issued.", min=0)] = 0,
+) -> None:
+    """Write passes, tickets and ready bodies of synthetic people, so that any load generator can use the door.
+
+    Only people who may still report today: neither exempt nor done. Tickets last 15 minutes from their issue.
+    """
+    if not (data / "demo.json").exists():
+        raise NotReady(f"{data} is not a synthetic province; passes are made for nobody else.")
+    began = time.monotonic()
+    with ready(data):
+        from anxiao.base import deployment
+        from anxiao.base.clock import now
+        from anxiao.config.bench.passes import write_passes
+
+        # Whoever holds this file can report for these people until the tickets end.
+        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+            written = write_passes(
+                file,
+                secret=deployment.secret(),
+                now=now(),
+                count=count,
+                offset=offset,
+                unchanged=unchanged,
+                seed=seed,
+                ahead=timedelta(minutes=ahead),
+            )
+    typer.echo(
+        f"{written.lines:,} lines in {time.monotonic() - began:.0f} s, {written.unchanged:,} of them without change,"
+        f" for round {written.round_id}; tickets end at {written.until:%H:%M:%S} UTC"
+    )
 
 
 @app.command()
