@@ -169,11 +169,8 @@
     if (!here.indexedDB || !here.crypto || !here.crypto.subtle || !here.TextEncoder) return passing();
     try {
       const database = await opened();
-      const kept = lasting(database, await keyOf(database, String(person)), String(person));
-      // Some private windows open a store and refuse to fill it.
-      await kept.put("probe", "0", {});
-      await kept.drop("probe", "0");
-      return kept;
+      // Some private windows open a store and refuse to fill it: then making the key fails.
+      return lasting(database, await keyOf(database, String(person)), String(person));
     } catch (e) {
       return passing();
     }
