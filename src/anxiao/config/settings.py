@@ -36,8 +36,10 @@ def database(url: str) -> dict[str, Any]:
         "PORT": str(parts.port or query.pop("port", "") or ""),
         "OPTIONS": {
             **query,
-            # what Citus needs later is harmless on plain PostgreSQL (citus.md rule 11)
-            "options": "-c citus.multi_shard_modify_mode=sequential -c citus.propagate_set_commands=local",
+            # Acknowledged means on disk, whatever the server's or the role's own setting says (docs/adr/0003); what
+            # Citus needs later is harmless on plain PostgreSQL (citus.md rule 11).
+            "options": "-c synchronous_commit=on -c citus.multi_shard_modify_mode=sequential "
+            "-c citus.propagate_set_commands=local",
         },
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,

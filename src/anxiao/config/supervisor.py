@@ -75,7 +75,9 @@ class Household:
             if child.process is None or child.process.poll() is None:
                 continue
             lived = time.monotonic() - child.started
-            child.stillborn = child.stillborn + 1 if lived < STILLBORN_SECONDS else 0
+            # SIGKILL comes from outside (an operator, a machine short of memory) and says nothing about the start.
+            if child.process.returncode != -signal.SIGKILL:
+                child.stillborn = child.stillborn + 1 if lived < STILLBORN_SECONDS else 0
             if child.stillborn >= STILLBORN_LIMIT:
                 raise NotReady(f"The {child.name} ends as soon as it is started; its complaint stands above.")
             say(f"The {child.name} ended (code {child.process.returncode}) and is started again.")

@@ -11,13 +11,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-import psycopg
-from psycopg_pool import PoolTimeout, TooManyRequests
-
 from anxiao.base import clock
 from anxiao.base.deployment import receipt_signer
 from anxiao.base.marking import gettext_noop as _
 from anxiao.intake import meters, requests, service, strict
+from anxiao.intake.database import AWAY
 from anxiao.intake.door import Door
 from anxiao.intake.http import Answer, Denied, Gone, Receive, Request, Scope, Send, request_of, write
 from anxiao.intake.openapi import DOCUMENT
@@ -116,7 +114,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         answer = _no(request, Denied(400, "unreadable", str(unreadable)))
     except Gone:
         return
-    except (PoolTimeout, TooManyRequests, psycopg.OperationalError) as error:
+    except AWAY as error:
         # Also a cancelled or deadlocked statement: nothing was kept, the same key may be sent again.
         log.warning("the database did not answer: %s", type(error).__name__)
         answer = _no(request, Denied(503, "busy", _("The platform is busy. Please try again in a moment.")))

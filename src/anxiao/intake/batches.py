@@ -17,12 +17,9 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import psycopg
-from psycopg_pool import PoolTimeout, TooManyRequests
-
 from anxiao.base.deployment import receipt_signer
 from anxiao.intake import meters
-from anxiao.intake.database import Pool, drive, transaction
+from anxiao.intake.database import AWAY, Pool, drive, transaction
 from anxiao.reporting.storage import Accepted, Draft, Result, accept
 
 log = logging.getLogger(__name__)
@@ -31,8 +28,9 @@ LARGEST = 128
 #: Two, so that one batch is judged and written while the other waits for the disk.
 WRITERS = 2
 LONGEST_QUEUE = 5000
-
-_AWAY = (psycopg.OperationalError, PoolTimeout, TooManyRequests)
+#: Seconds after which a phone is told to try again, although its report may yet be kept: the same key finds out. A
+#: database that hangs ends no statement, and nobody should be left without an answer.
+LONGEST_WAIT = 12.0
 
 
 class Full(Exception):
@@ -106,7 +104,10 @@ class Batches:
         self._queue.put_nowait(waiting)
         self._waiting += 1
         try:
-            return await waiting.outcome
+            async with asyncio.timeout(LONGEST_WAIT):
+                return await waiting.outcome
+        except TimeoutError:
+            raise Full from None
         finally:
             self._waiting -= 1
 
@@ -125,7 +126,7 @@ class Batches:
     async def _settle_together(self, batch: Sequence[Waiting], *, patient: bool = False) -> None:
         try:
             await self._commit(batch, patient=patient)
-        except _AWAY as error:
+        except AWAY as error:
             for waiting in batch:
                 _fail(waiting, error)
         except Exception as error:

@@ -6,9 +6,10 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import DictRow, dict_row
-from psycopg_pool import AsyncConnectionPool
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from anxiao.base.scope import SHARED_SCHOOL
 from anxiao.intake.environment import conninfo
@@ -17,6 +18,11 @@ from anxiao.reporting.storage import Accepted, Rows, Step, Story
 
 Connection = AsyncConnection[DictRow]
 Pool = AsyncConnectionPool[Connection]
+
+AWAY = (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction, PoolTimeout, TooManyRequests)
+"""What a database raises that is away, full, overloaded or (in the middle of a change of servers) only to be read:
+nothing was kept, and the same key may be sent again.
+"""
 
 
 def make_pool() -> Pool:

@@ -104,7 +104,12 @@ class Standing:
             await self._beat(connection)
 
     async def _beat(self, connection: AsyncConnection) -> None:
-        cursor = await asyncio.wait_for(connection.execute(_BEAT), PATIENCE)
+        # Ending a statement that hangs takes the driver ten seconds more; the door must know now.
+        overdue = asyncio.get_running_loop().call_later(PATIENCE, self._say, False)
+        try:
+            cursor = await asyncio.wait_for(connection.execute(_BEAT), PATIENCE)
+        finally:
+            overdue.cancel()
         found = await cursor.fetchone()
         assert found is not None
         moment, durable = found
