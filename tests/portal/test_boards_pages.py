@@ -92,13 +92,13 @@ def test_a_class_board_names_the_missing(cast: Cast, enter: Callable[..., Client
 @pytest.mark.parametrize(
     ("who", "most"),
     [
-        ("province", 21),
-        ("school", 17),
-        ("counsellor", 20),
-        ("missing", 16),
-        ("unwell", 19),
-        ("people", 11),
-        ("person", 16),
+        ("province", 14),
+        ("school", 13),
+        ("counsellor", 16),
+        ("missing", 13),
+        ("unwell", 16),
+        ("people", 8),
+        ("person", 13),
     ],
 )
 def test_a_page_costs_a_fixed_number_of_statements(

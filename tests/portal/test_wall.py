@@ -103,4 +103,4 @@ def test_a_refresh_takes_a_fixed_number_of_statements(cast: Cast) -> None:
     client.get(reverse("portal:wall-data"))
     with CaptureQueriesContext(connection) as seen:
         client.get(reverse("portal:wall-data"))
-    assert len([q for q in seen if not q["sql"].startswith(("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT"))]) == 14
+    assert len([q for q in seen if not q["sql"].startswith(("SAVEPOINT", "RELEASE", "BEGIN", "COMMIT"))]) == 13

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from types import SimpleNamespace
+
 import pytest
 from django import forms
 from django.template import Context, Template
@@ -65,9 +68,38 @@ def test_back_never_leads_to_another_host(referrer: str | None, path: str) -> No
 
 
 def test_the_parts_of_a_bar_fill_it() -> None:
-    bar = state_bar(on_time=2863, late=41, missing=107, exempt=18)
-    assert sum(float(s["width"]) for s in bar["segments"]) == pytest.approx(100, abs=0.01)
-    assert [s["width"] for s in state_bar()["segments"]] == ["0.000"] * 4
+    def widths(bar: str) -> list[float]:
+        return [float(w) for w in re.findall(r'<rect class="[^"]+" x="[0-9.]+%" width="([0-9.]+)%"', bar)]
+
+    assert sum(widths(state_bar(on_time=2863, late=41, missing=107, exempt=18, legend=False))) == pytest.approx(
+        100, abs=0.01
+    )
+    assert widths(state_bar(legend=False)) == []
+    assert widths(state_bar(legend=False, live="total")) == [0.0] * 4  # a stream finds them and fills them
+
+
+def test_what_stands_in_rows_is_escaped() -> None:
+    page = Template(
+        '{% person name name url=url %}{% masked_phone "139****1234" reveal_url=url name=name %}{% options nodes %}'
+    ).render(
+        Context(
+            {
+                "name": '<b>"&',
+                "url": '/x?"<',
+                "nodes": [SimpleNamespace(pk=1, kind="class", label="<i>")],
+                "csrf_token": '"><i>',
+            }
+        )
+    )
+    assert "<b>" not in page
+    assert "<i>" not in page
+    assert 'href="/x?&quot;&lt;"' in page
+    assert '<option value="1">&nbsp;&nbsp;&lt;i&gt;</option>' in page
+
+
+def test_the_address_of_a_row_is_that_of_the_page() -> None:
+    page = Template('{{ 12|at:"directory:person" }} {% url "directory:person" 12 %}').render(Context())
+    assert len(set(page.split())) == 1
 
 
 def test_every_named_icon_exists() -> None:

@@ -115,6 +115,12 @@ _MEMBER = """
 JOIN membership m ON m.school_id = p.school_id AND m.person_id = p.id AND m.superseded_at IS NULL
     AND m.valid_from <= %(day)s AND (m.valid_to IS NULL OR m.valid_to > %(day)s)
 """
+_PLACE = """
+SELECT m.organisation_id FROM membership m
+WHERE m.school_id = p.school_id AND m.person_id = p.id AND m.superseded_at IS NULL
+  AND m.valid_from <= %(day)s AND (m.valid_to IS NULL OR m.valid_to > %(day)s)
+LIMIT 1
+"""
 
 
 def search_people(
@@ -156,14 +162,20 @@ def search_people(
         conditions.append(f"(p.school_id, p.number, p.id) {sign} (%(k_school)s, %(k_number)s, %(k_id)s)")
         params |= {"k_school": keyed[0], "k_number": keyed[1], "k_id": key}
     direction = "DESC" if backwards else "ASC"
+    order = f"ORDER BY p.school_id {direction}, p.number {direction}, p.id {direction}"
+    columns = "p.id, p.school_id, p.number, p.name, p.phone, p.audience, p.category_id, m.organisation_id"
+    where = " AND ".join(conditions) or "true"
     # the page is chosen before anything is joined to it, so that the index on (school, number) gives the order
+    page = f"SELECT {columns} FROM person p {_MEMBER} WHERE {where} {order} LIMIT %(limit)s"
+    if "m." not in where:
+        # thousands may be called so: only those who come onto the page are asked where they belong
+        page = f"""
+            SELECT {columns}
+            FROM (SELECT * FROM person p WHERE {where} {order} OFFSET 0) p CROSS JOIN LATERAL ({_PLACE}) m
+            {order} LIMIT %(limit)s
+        """
     sql = f"""
-        WITH page AS (
-            SELECT p.id, p.school_id, p.number, p.name, p.phone, p.audience, p.category_id, m.organisation_id
-            FROM person p {_MEMBER}
-            WHERE {" AND ".join(conditions) or "true"}
-            ORDER BY p.school_id {direction}, p.number {direction}, p.id {direction} LIMIT %(limit)s
-        )
+        WITH page AS ({page})
         SELECT page.id, page.school_id, page.number, page.name, page.phone, page.audience, c.name,
                o.id, o.name, o.grade, s.name
         FROM page

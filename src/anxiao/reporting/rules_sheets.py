@@ -28,8 +28,7 @@ class _Addable:
     """Counts that can be added up field by field."""
 
     def __add__(self, other: Self) -> Self:
-        mine, theirs = asdict(self), asdict(other)
-        return type(self)(**{name: n + theirs[name] for name, n in mine.items()})
+        return type(self)(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
 
     @classmethod
     def read(cls, stored: Mapping[str, int]) -> Self:

@@ -68,7 +68,8 @@ FROM counted GROUP BY 1, 2, 3, 4 HAVING sum(n) <> 0
 """
 
 _TOTALS = f"""{_COUNTED}
-SELECT greatest(day, %(first)s), audience, metric, CASE WHEN day = %(slots_on)s THEN slot ELSE 0 END, sum(n)::int
+SELECT greatest(day, %(first)s), audience, metric, CASE WHEN day = ANY(%(slots_on)s::date[]) THEN slot ELSE 0 END,
+       sum(n)::int
 FROM counted GROUP BY 1, 2, 3, 4 HAVING sum(n) <> 0
 """
 
@@ -122,9 +123,9 @@ def numbers(
 
 
 def daily_totals(
-    scope: Scope, *, nodes: Iterable[int], series: int, first: date, last: date, slots_on: date | None = None
+    scope: Scope, *, nodes: Iterable[int], series: int, first: date, last: date, slots_on: Collection[date] = ()
 ) -> dict[date, dict[tuple[int, int, int], int]]:
-    """Several nodes added up, per day: (audience, metric, slot) -> n, with slots on the day ``slots_on`` alone.
+    """Several nodes added up, per day: (audience, metric, slot) -> n, with slots on the days ``slots_on`` alone.
 
     Roster steps (series 0) before ``first`` are folded into ``first``, so that the answer stays small however old the
     roster is; who needs the roster of a day adds up the steps from ``first`` to it.
@@ -133,7 +134,7 @@ def daily_totals(
     with connection.cursor() as cursor:
         cursor.execute(
             _TOTALS,
-            {"nodes": list(nodes), "series": series, "first": first, "last": last, "slots_on": slots_on},
+            {"nodes": list(nodes), "series": series, "first": first, "last": last, "slots_on": list(slots_on)},
         )
         for day, audience, metric, slot, n in cursor.fetchall():
             found[day][(audience, metric, slot)] = n

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from django.utils.translation import gettext as _
 
@@ -16,8 +16,8 @@ from anxiao.directory.models import Organisation
 from anxiao.reporting.access_sheets import answers_for_province, get_school_node
 from anxiao.reporting.models import Round
 from anxiao.reporting.queries.boards import children_of
-from anxiao.reporting.queries.sheets import SchoolSeen, live_numbers, round_on, schools_in_use, sheets_on
-from anxiao.reporting.rules_sheets import Counts, Standing, added, figures_of, hours_of, is_owed
+from anxiao.reporting.queries.sheets import SchoolSeen, live_hours, live_numbers, round_on, schools_in_use, sheets_on
+from anxiao.reporting.rules_sheets import Counts, Standing, added, figures_of, is_owed
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +76,8 @@ def province_wall(scope: Scope, *, title: str, round: Round, now: datetime) -> W
     """The wall of all schools within reach, by city.  Six queries, however many schools."""
     schools = schools_in_use(scope)
     nodes = [school.node_id for school in schools]
-    today = live_numbers(scope, nodes=nodes, round=round)
-    before = live_numbers(scope, nodes=nodes, round=round, day=round.day - timedelta(days=1))
+    today = live_numbers(scope, nodes=nodes, round=round, slots_of=())
+    before, hours = live_hours(scope, nodes=nodes, round=round)
     sheets = sheets_on(scope, schools=schools, round=round, now=now)
     standings = dict.fromkeys(Standing, 0)
     for sheet in sheets.values():
@@ -89,8 +89,8 @@ def province_wall(scope: Scope, *, title: str, round: Round, now: datetime) -> W
         at=now,
         round=round,
         total=figures_of(added(today.values())).total,
-        hours=hours_of(added(today.values())),
-        hours_before=hours_of(added(before.values())),
+        hours=hours,
+        hours_before=before,
         groups=_by_city(schools, {node: figures_of(found).total for node, found in today.items()}),
         sheets=standings,
         waiting=[(school.name, 0) for school in schools if sheets[school.id].standing in behind],
@@ -100,8 +100,8 @@ def province_wall(scope: Scope, *, title: str, round: Round, now: datetime) -> W
 def school_wall(scope: Scope, *, school: SchoolSeen, node: Organisation, round: Round, now: datetime) -> Wall:
     """The wall of one school, by college.  Five queries."""
     colleges = children_of(scope, node)
-    today = live_numbers(scope, nodes=[node.pk, *(c.pk for c in colleges)], round=round)
-    before = live_numbers(scope, nodes=[node.pk], round=round, day=round.day - timedelta(days=1))
+    today = live_numbers(scope, nodes=[node.pk, *(c.pk for c in colleges)], round=round, slots_of=())
+    before, hours = live_hours(scope, nodes=[node.pk], round=round)
     (sheet,) = sheets_on(scope, schools=[school], round=round, now=now).values()
     groups = [Group(name=c.label, counts=figures_of(today[c.pk]).total) for c in colleges]
     return Wall(
@@ -110,8 +110,8 @@ def school_wall(scope: Scope, *, school: SchoolSeen, node: Organisation, round: 
         at=now,
         round=round,
         total=figures_of(today[node.pk]).total,
-        hours=hours_of(today[node.pk]),
-        hours_before=hours_of(before[node.pk]),
+        hours=hours,
+        hours_before=before,
         groups=sorted(groups, key=_behind_first),
         sheets={sheet.standing: 1},
         waiting=[(g.name, g.counts.missing) for g in groups if g.counts.missing > 0],

@@ -209,7 +209,7 @@ def trend_and_hours(
 ) -> tuple[list[DayRate], tuple[int, ...]]:
     """``trend``, and ``hours_of`` the day before the last: one statement for the numbers, one for the days asked."""
     first, before = last_day - timedelta(days=days - 1), last_day - timedelta(days=1)
-    totals = daily_totals(scope, nodes=[node.pk], series=campaign.pk, first=first, last=last_day, slots_on=before)
+    totals = daily_totals(scope, nodes=[node.pk], series=campaign.pk, first=first, last=last_day, slots_on=[before])
     asked = {r.day for r in rounds_between(scope, campaign.pk, first, last_day)}
     found: list[DayRate] = []
     roster: dict[tuple[int, int, int], int] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -26,11 +26,12 @@ from anxiao.reporting.rules_sheets import (
     added,
     digest_of,
     figures_of,
+    hours_of,
     is_late,
     is_owed,
     standing_of,
 )
-from anxiao.statistics.queries import numbers
+from anxiao.statistics.queries import daily_totals, numbers
 
 DAYS_BACK = 14
 
@@ -88,10 +89,18 @@ def live_figures(scope: Scope, *, node: Organisation, round: Round) -> SheetFigu
 
 
 def live_numbers(
-    scope: Scope, *, nodes: Iterable[int], round: Round, day: date | None = None
+    scope: Scope, *, nodes: Iterable[int], round: Round, slots_of: Collection[int] | None = None
 ) -> dict[int, dict[tuple[int, int, int], int]]:
-    """Counters of several nodes on the day of the round (or on ``day``, of the same campaign), in one query."""
-    return numbers(scope, nodes=nodes, series=round.campaign_id, day=day or round.day)
+    """Counters of several nodes on the day of the round, in one query; ``slots_of`` as for ``numbers``."""
+    return numbers(scope, nodes=nodes, series=round.campaign_id, day=round.day, slots_of=slots_of)
+
+
+def live_hours(scope: Scope, *, nodes: Iterable[int], round: Round) -> tuple[list[int], list[int]]:
+    """Reports by hour of several nodes together: of the day before the round's, and of its day; one query."""
+    days = [round.day - timedelta(days=1), round.day]
+    found = daily_totals(scope, nodes=nodes, series=round.campaign_id, first=days[0], last=days[1], slots_on=days)
+    before, today = (hours_of(found.get(day, {})) for day in days)
+    return before, today
 
 
 # -- schools ----------------------------------------------------------------------------------------------------------
@@ -350,16 +359,39 @@ class ProvinceSheets:
         return sorted({row.school.city for row in self.rows})
 
 
+_STANDINGS = """
+SELECT d.state, d.first_submitted_at, count(*)::int
+FROM organisation o
+JOIN school s ON s.id = o.school_id AND s.state = %(active)s
+LEFT JOIN day_sheet d ON d.school_id = o.school_id AND d.round_id = %(round)s AND d.current > 0
+WHERE o.kind = %(kind)s AND o.path <@ ANY(%(paths)s::ltree[])
+GROUP BY d.state, d.first_submitted_at
+"""
+
+
 def sheet_counts(scope: Scope, *, round: Round, now: datetime) -> dict[Standing, int]:
-    """How many schools stand where with their sheet of this round.  Four queries, however many schools."""
-    return _counted(sheets_on(scope, schools=schools_in_use(scope), round=round, now=now).values())
+    """How many schools in use stand where with their sheet of this round.  One query, however many schools."""
+    counts = dict.fromkeys(Standing, 0)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _STANDINGS,
+            {
+                "active": SchoolState.ACTIVE,
+                "round": round.pk,
+                "kind": OrganisationKind.SCHOOL,
+                "paths": list(scope.paths_for(Permission.SHEET_VIEW)),
+            },
+        )
+        for state, first, n in cursor.fetchall():
+            counts[standing_of(SheetState(state) if state else None, first, round.sheets_due_at, now)] += n
+    return counts
 
 
 def province_sheets(scope: Scope, *, round: Round, now: datetime) -> ProvinceSheets:
     """Sheets of all schools beside their live figures.  Seven queries, however many schools."""
     schools = schools_in_use(scope)
     sheets = sheets_on(scope, schools=schools, round=round, now=now)
-    counters = live_numbers(scope, nodes=[s.node_id for s in schools], round=round)
+    counters = live_numbers(scope, nodes=[s.node_id for s in schools], round=round, slots_of=())
     records = punctuality(scope, schools=schools, round=round, now=now)
     rows = [
         Row(school=s, sheet=sheets[s.id], live=figures_of(counters[s.node_id]).total, record=records[s.id])

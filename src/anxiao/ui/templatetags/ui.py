@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from decimal import ROUND_FLOOR, Decimal
+from functools import lru_cache
+from html import escape
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +13,7 @@ from django import template
 from django.forms import BaseForm
 from django.template.base import FilterExpression, Parser, Token, TokenType
 from django.template.context import Context
+from django.urls import get_script_prefix, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
@@ -71,7 +74,12 @@ TONE_ICONS = {
 # -- small things -----------------------------------------------------------------------------------------------------
 
 
+# What stands in every row of a long table is put together here and not by a template: a page of fifty people, or of a
+# hundred units, spends most of its time there.
+
+
 @register.simple_tag
+@lru_cache(maxsize=1024)
 def icon(name: str, label: str = "", css: str = "") -> SafeString:
     """A line icon. Decorative (hidden from screen readers) unless it has a `label`."""
     classes = f"ax-icon {css}".strip()
@@ -86,6 +94,33 @@ def icon(name: str, label: str = "", css: str = "") -> SafeString:
         '<svg class="{}" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d="{}"/></svg>',
         classes,
         ICONS[name],
+    )
+
+
+@register.filter
+def at(key: int | None, url_name: str) -> str:
+    """The address of a row: `{{ row.person_id|at:"directory:person" }}`, as `{% url %}` finds it, for whole numbers."""
+    before, after = _around(url_name, get_script_prefix())
+    return f"{before}{int(key or 0)}{after}"
+
+
+@lru_cache(maxsize=256)
+def _around(url_name: str, prefix: str) -> tuple[str, str]:
+    """What stands before and after the number in an address; it does not change while the service runs."""
+    stand_in = 918273645
+    before, _number, after = reverse(url_name, args=[stand_in]).partition(str(stand_in))
+    return before, after
+
+
+@register.simple_tag
+def options(nodes: Iterable[Any], chosen: int | None = None) -> SafeString:
+    """Options of a select over colleges and classes, classes set in; up to some hundreds."""
+    return mark_safe(  # noqa: S308 - every text is escaped
+        "".join(
+            f'<option value="{int(node.pk)}"{" selected" if node.pk == chosen else ""}>'
+            f"{'&nbsp;&nbsp;' if node.kind == 'class' else ''}{escape(node.label)}</option>"
+            for node in nodes
+        )
     )
 
 
@@ -250,7 +285,7 @@ def progress(value: float, total: float, label: str = "", note: str = "", tone: 
     return {"value": value, "total": total, "label": label, "note": note, "tone": tone}
 
 
-@register.inclusion_tag("ui/parts/share.html")
+@register.simple_tag
 def state_bar(
     on_time: int = 0,
     late: int = 0,
@@ -259,7 +294,7 @@ def state_bar(
     legend: bool = True,
     thin: bool = False,
     live: str = "",
-) -> dict[str, Any]:
+) -> SafeString:
     """How the people of a node answered. In a table cell: `legend=False thin=True`. `live`: as for `tile`."""
     return _shares(
         [
@@ -274,24 +309,43 @@ def state_bar(
     )
 
 
-@register.inclusion_tag("ui/parts/share.html")
-def share_bar(parts: Sequence[tuple[str, int, str]], legend: bool = True, thin: bool = False) -> dict[str, Any]:
+@register.simple_tag
+def share_bar(parts: Sequence[tuple[str, int, str]], legend: bool = True, thin: bool = False) -> SafeString:
     """Any whole made up of (name, number, tone) parts."""
     return _shares(parts, legend, thin)
 
 
-def _shares(parts: Iterable[tuple[str, int, str]], legend: bool, thin: bool, live: str = "") -> dict[str, Any]:
+def _shares(parts: Iterable[tuple[str, int, str]], legend: bool, thin: bool, live: str = "") -> SafeString:
     """Positions in percent. SVG attributes carry them, because the content policy forbids style attributes."""
-    known = [(name, max(0, int(number or 0)), tone) for name, number, tone in parts]
+    known = [(escape(name), max(0, int(number or 0)), tone) for name, number, tone in parts]
     total = sum(number for _name, number, _tone in known)
-    segments = []
-    at = 0.0
+    bars, at = [], 0.0
     for name, number, tone in known:
         width = number * 100 / total if total else 0.0
-        segments.append({"name": name, "number": number, "tone": tone, "x": f"{at:.3f}", "width": f"{width:.3f}"})
+        if number or live:
+            place = f'x="{at:.3f}%" width="{width:.3f}%" height="100%"'
+            bars.append(f'<rect class="ax-fill_{tone}" {place}><title>{name} {number:,}</title></rect>')
+            if tone == "missing":
+                bars.append(f'<rect {place} fill="url(#ax-hatch)"/>')
         at += width
-    words = ", ".join(f"{s['name']} {s['number']}" for s in segments)
-    return {"segments": segments, "total": total, "legend": legend, "thin": thin, "words": words, "live": live}
+    classes = f"ax-share{' ax-share_thin' if thin else ''}{'' if legend else ' ax-share_cell'}"
+    words = ", ".join(f"{name} {number}" for name, number, _tone in known)
+    bar = f' data-live-bar="{escape(live)}"' if live else ""
+    return mark_safe(  # noqa: S308 - names are escaped, tones are ours
+        f'<div class="{classes}"{bar}>'
+        f'<svg role="img" aria-label="{words}" preserveAspectRatio="none">{"".join(bars)}</svg>'
+        f"{_legend(known) if legend else ''}</div>"
+    )
+
+
+def _legend(known: Iterable[tuple[str, int, str]]) -> str:
+    hatch = '<rect width="100%" height="100%" fill="url(#ax-hatch)"/>'
+    items = (
+        f'<li><svg aria-hidden="true"><rect class="ax-fill_{tone}" width="100%" height="100%"/>'
+        f"{hatch if tone == 'missing' else ''}</svg>{name} <b>{number:,}</b></li>"
+        for name, number, tone in known
+    )
+    return f'<ul class="ax-legend">{"".join(items)}</ul>'
 
 
 @register.inclusion_tag("ui/parts/stats.html")
@@ -356,20 +410,34 @@ def steps(labels: Sequence[str], now: int) -> dict[str, Any]:
     }
 
 
-@register.inclusion_tag("ui/parts/person.html")
-def person(name: str, more: str = "", url: str = "") -> dict[str, Any]:
+@register.simple_tag
+def person(name: str, more: str = "", url: str = "") -> SafeString:
     """A person in a row or a list: name, and one line beneath (number, class)."""
-    return {"name": name, "more": more, "url": url}
+    name = str(name)
+    tag, link = ("a", f' href="{escape(url)}"') if url else ("span", "")
+    beneath = f'<span class="ax-person__more">{escape(str(more))}</span>' if more else ""
+    return mark_safe(  # noqa: S308 - every text is escaped
+        f'<{tag} class="ax-person"{link}><span class="ax-person__face" aria-hidden="true">{escape(name[:1])}</span>'
+        f'<span class="ax-person__text"><span class="ax-person__name">{escape(name)}</span>{beneath}</span></{tag}>'
+    )
 
 
-@register.inclusion_tag("ui/parts/phone.html", takes_context=True)
-def masked_phone(context: Context, phone: str, reveal_url: str = "", name: str = "") -> dict[str, Any]:
+@register.simple_tag(takes_context=True)
+def masked_phone(context: Context, phone: str, reveal_url: str = "", name: str = "") -> SafeString:
     """A hidden phone number with the button that shows it. Pass the masked text, or the number to be masked here.
 
     `reveal_url` takes a POST, writes the ledger, and answers with `ui/parts/phone_shown.html` (context: `phone`).
     """
     masked = phone if "*" in (phone or "") else mask(phone)
-    return {"masked": masked, "reveal_url": reveal_url, "name": name, "csrf_token": context.get("csrf_token")}
+    if not reveal_url or masked == "–":
+        return mark_safe(f'<span class="ax-phone">{escape(masked)}</span>')  # noqa: S308 - escaped
+    whose = _("the phone number of %(name)s") % {"name": name}
+    return mark_safe(  # noqa: S308 - every text is escaped
+        f'<form class="ax-phone" method="post" action="{escape(reveal_url)}" hx-post="{escape(reveal_url)}"'
+        f' hx-swap="outerHTML"><input type="hidden" name="csrfmiddlewaretoken"'
+        f' value="{escape(str(context.get("csrf_token") or ""))}"><span>{escape(masked)}</span><button type="submit">'
+        f'{icon("eye")}{escape(_("Show"))}<span class="ax-hide">{escape(whose)}</span></button></form>'
+    )
 
 
 @register.inclusion_tag("ui/parts/day_nav.html")
