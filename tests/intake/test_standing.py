@@ -117,6 +117,13 @@ def _go(way: Way, cast: Cast, held: Pass) -> None:
     way(cast, User.objects.get(pk=held.user_id))
 
 
+def _stale(held: Pass, cast: Cast) -> None:
+    """A row is read, a role ends its pass, and the row is saved whole."""
+    read = User.objects.get(pk=held.user_id)
+    _give(cast, read)
+    read.save()
+
+
 def _all_refuse(started: list[Standing], held: Pass) -> bool:
     return all(ended(one, held) == 401 for one in started)
 
@@ -149,6 +156,9 @@ def test_the_database_ends_passes_whoever_writes_the_row(cast: Cast, database: D
                 operator.execute("UPDATE account SET pass_version = pass_version + 1 WHERE id = %s", [held.user_id])
                 operator.execute("UPDATE account SET pass_serial = 1 WHERE id = %s", [held.user_id])
             await within(1.0, lambda: ended(known, held) == 401)
+            assert (await renewed(held)).serial == 2, "it never falls"
+            await through_django(lambda: _stale(held, cast))
+            assert (await renewed(held)).serial == 3
             await through_django(lambda: old.save())
             fresh = await renewed(held)
             assert fresh.serial > held.serial
