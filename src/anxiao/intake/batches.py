@@ -28,6 +28,8 @@ LARGEST = 128
 #: Two, so that one batch is judged and written while the other waits for the disk.
 WRITERS = 2
 LONGEST_QUEUE = 5000
+#: Schools whose roster is waited for at the same time; each holds a connection of the pool while it waits.
+MOST_PATIENT = 4
 #: Seconds after which a phone is told to try again, although its report may yet be kept: the same key finds out. A
 #: database that hangs ends no statement, and nobody should be left without an answer.
 LONGEST_WAIT = 12.0
@@ -80,6 +82,7 @@ class Batches:
         self._writers: list[asyncio.Task[None]] = []
         self._held_up: dict[int, list[Waiting]] = {}
         self._patient: set[asyncio.Task[None]] = set()
+        self._patience = asyncio.Semaphore(MOST_PATIENT)
         self._waiting = 0
         self.committed = 0
 
@@ -165,7 +168,8 @@ class Batches:
     async def _write_patiently(self, school: int) -> None:
         while queue := self._held_up.get(school):
             batch = queue[:LARGEST]
-            await self._settle_together(batch, patient=True)
+            async with self._patience:
+                await self._settle_together(batch, patient=True)
             del queue[: len(batch)]
         del self._held_up[school]
 
