@@ -17,6 +17,7 @@ import pytest
 from anxiao.base.scope import system_scope
 from anxiao.base.tenancy import school_context
 from anxiao.config.embedded import BULK
+from anxiao.reporting.commands.partitions import MONTHS_AHEAD, MONTHS_BACK, ensure_partitions
 from anxiao.reporting.rules import Metric
 from anxiao.statistics.commands import SQUASH_SQL, squash
 from anxiao.statistics.queries import numbers
@@ -251,6 +252,15 @@ def test_a_month_without_its_partition_loses_nothing(deployment: Deployment, peo
             assert again.status == 200, "the same key finds it there"
         keys = {report(deployment, who)["key"] for who in those}
         assert {str(key) for key in deployment.ask("SELECT array_agg(key) FROM report_other")} == keys
+        # as if it had never been made: it cannot be made any more, which keeps nobody from making the others
+        deployment.execute(f"ALTER TABLE {month} RENAME TO never_made")
+        try:
+            with deployment.django():
+                made = ensure_partitions(day=deployment.stage.day)
+            assert month not in made
+            assert len(made) == MONTHS_BACK + MONTHS_AHEAD
+        finally:
+            deployment.execute(f"ALTER TABLE never_made RENAME TO {month}")
     finally:
         deployment.execute(
             f"INSERT INTO {month} SELECT * FROM report_other",

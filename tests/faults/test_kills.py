@@ -18,7 +18,7 @@ from tests.faults.deployment import Deployment, Somebody, hit
 from tests.faults.phones import Book, crowd
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "20"))
-A_ROUND = 150
+A_ROUND = 120
 """People who report in one round."""
 
 Fault = Callable[[Deployment, random.Random], None]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from datetime import date, datetime, timedelta
 
-from django.db import OperationalError, connections
+from django.db import IntegrityError, OperationalError, connections, transaction
 from psycopg import errors
 
 from anxiao.base.clock import day_of
@@ -40,8 +40,14 @@ def ensure_partitions(*, day: date, using: str = "owner") -> list[str]:
     with connections[using].cursor() as cursor:
         names = []
         for month in months:
-            cursor.execute("SELECT anxiao_report_partition(%s)", [month])
-            names.append(cursor.fetchone()[0])
+            try:
+                with transaction.atomic(using=using):
+                    cursor.execute("SELECT anxiao_report_partition(%s)", [month])
+                    names.append(cursor.fetchone()[0])
+            except IntegrityError as error:
+                # Reports of this month stand in report_other already, and stay there; the later months are made.
+                if not isinstance(error.__cause__, errors.CheckViolation):
+                    raise
     return names
 
 
