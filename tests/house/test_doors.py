@@ -49,6 +49,7 @@ BESIDE_THE_SHELVES = {
     "questionnaires.provincial": "the questionnaire of the notice",
     "questionnaires.regions": "regions by GB/T 2260, beneath the rules",
     "reporting.shown_sheets": "how the parts of a day sheet are shown, for the wall and the console alike",
+    "portal.templatetags": "where Django looks for tags; rows of a board's table are put together there",
 }
 """Modules of the rooms that are named after no shelf."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import time, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -237,6 +238,31 @@ def test_a_dorm_manager_sees_the_residents_of_the_building_and_nobody_else(busy:
             place_board(manager, other, round_of())
         with pytest.raises(NotYours):
             today_board(manager, busy.anda_node, round_of())
+
+
+def test_the_missing_of_a_school_are_walked_by_number_and_never_sorted(busy: Cast) -> None:
+    """However deep the page: people come from the index of numbers, who has reported from the key of the day."""
+    round_ = round_of()
+    with busy.seen_by(busy.officer) as scope:
+        page = missing_people(scope, busy.anda_node, round_, limit=1)
+        with CaptureQueriesContext(connection) as queries:
+            missing_people(scope, busy.anda_node, round_, after=page.after, limit=1)
+        (listing,) = [q["sql"] for q in queries if "WITH page" in q["sql"]]
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+            cursor.execute("EXPLAIN (FORMAT JSON) " + listing)
+            ((plan,),) = cursor.fetchall()
+    nodes = plan_nodes(plan[0]["Plan"])
+    assert {n["Index Name"] for n in nodes if n.get("Relation Name") == "person"} == {"person_one_number"}
+    reports = [n["Index Cond"] for n in nodes if str(n.get("Relation Name", "")).startswith("report_")]
+    assert reports
+    assert all("school_id = " in asked and "day = " in asked and "round_id = " in asked for asked in reports)
+    # the last sort is that of the page itself
+    assert not [n for n in nodes if n["Node Type"] == "Sort" and n is not nodes[0]]
+
+
+def plan_nodes(node: dict[str, Any]) -> list[dict[str, Any]]:
+    return [node, *(inner for child in node.get("Plans", []) for inner in plan_nodes(child))]
 
 
 def test_the_trend_knows_each_day_and_the_roster_of_each_day(busy: Cast) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from datetime import date, time, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,8 +26,8 @@ from anxiao.reporting.commands.reports import correct_report, submit_report
 from anxiao.reporting.models import Exemption, Round
 from anxiao.reporting.names import ExemptionReason
 from anxiao.reporting.rules import Metric
-from anxiao.statistics.commands import squash
-from anxiao.statistics.queries import numbers
+from anxiao.statistics.commands import fold, mend_above, squash
+from anxiao.statistics.queries import daily_totals, numbers
 from tests.builders import TODAY, add_people, add_person, answers, counted, report, round_of, scope_for
 from tests.cast import Cast, assemble
 
@@ -176,6 +180,69 @@ def test_a_number_put_in_by_hand_is_found_and_mended(cast: Cast, database: objec
     assert rebuild(school_id=cast.anda.pk) > 0
     with school_context(cast.admin.db_scope):
         assert differences(school_id=cast.anda.pk) == []
+
+
+def test_the_province_is_the_sum_of_its_schools_folded_waiting_or_both(cast: Cast) -> None:
+    counted(cast.anda.pk)
+
+    def province_and_schools() -> list[dict[tuple[int, int, int], int]]:
+        with cast.seen_by(cast.province_officer) as scope:
+            schools = [n.pk for n in Organisation.objects.filter(kind="school")]
+            found = numbers(scope, nodes=[cast.province.pk, *schools], series=cast.campaign.pk, day=TODAY)
+            days = daily_totals(
+                scope, nodes=[cast.province.pk], series=cast.campaign.pk, first=TODAY, last=TODAY, slots_on=[TODAY]
+            )
+        together: Counter[tuple[int, int, int]] = Counter()
+        for school in schools:
+            together.update(found[school])
+        return [found[cast.province.pk], dict(together), days[TODAY]]
+
+    with cast.seen_by(cast.admin):
+        report(cast.wangwu, **SICK)
+    waiting = province_and_schools()
+    fold()
+    folded = province_and_schools()
+    with cast.seen_by(cast.admin):
+        report(cast.zhaoliu)
+    both = province_and_schools()
+    assert waiting[0] == waiting[1] == waiting[2] == folded[0] == folded[1] == folded[2]
+    assert both[0] == both[1] == both[2] != folded[0]
+    assert both[0][(1, Metric.FEVER, 0)] == 1
+
+
+def test_sums_above_the_schools_are_mended(cast: Cast, database: object) -> None:
+    import psycopg
+
+    counted(cast.anda.pk)
+    squash()
+    assert mend_above() == 0
+    with psycopg.connect(database.bulk_url, autocommit=True) as bulk:  # type: ignore[attr-defined]
+        assert bulk.execute("UPDATE tally SET n = n + 3 WHERE node_id = %s", [cast.province.pk]).rowcount > 0
+    assert mend_above() > 0
+    assert mend_above() == 0
+
+
+def test_a_board_never_reads_a_nodes_whole_history(cast: Cast) -> None:
+    """Each index scan of the tally names the series and its day; the roster has an index of its own."""
+    with cast.seen_by(cast.officer) as scope:
+        with CaptureQueriesContext(connection) as queries:
+            numbers(scope, nodes=_nodes(cast), series=cast.campaign.pk, day=TODAY)
+            daily_totals(scope, nodes=[cast.anda_node.pk], series=cast.campaign.pk, first=DAYS[0], last=TODAY)
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+            for query in queries:
+                cursor.execute("EXPLAIN (FORMAT JSON) " + query["sql"])
+                (plan,) = cursor.fetchone()
+                scans = [n for n in _plan_nodes(plan[0]["Plan"]) if n.get("Relation Name") == "tally"]
+                assert {scan["Index Name"] for scan in scans} == {"tally_pkey", "tally_roster"}
+                for scan in scans:
+                    asked = scan["Index Cond"]
+                    assert all(f"{name} " in asked for name in ("school_id", "node_id", "day")), asked
+                    assert scan["Index Name"] == "tally_roster" or "series = " in asked, asked
+
+
+def _plan_nodes(node: dict[str, Any]) -> list[dict[str, Any]]:
+    return [node, *(inner for child in node.get("Plans", []) for inner in _plan_nodes(child))]
 
 
 def test_a_transfer_takes_the_reports_of_the_day_along(cast: Cast) -> None:

@@ -430,7 +430,7 @@ def test_reading_takes_the_same_number_of_statements_for_one_school_and_for_many
         schools = schools_in_use(province)
         with CaptureQueriesContext(connection) as some:
             sheets_on(province, schools=schools, round=round_, now=NOON)
-    assert [len(c) for c in (listing, counting, one, figures, some)] == [7, 4, 2, 2, 2]
+    assert [len(c) for c in (listing, counting, one, figures, some)] == [7, 1, 2, 2, 2]
 
 
 # -- pure -------------------------------------------------------------------------------------------------------------

@@ -11,20 +11,33 @@ from django.db import connection
 from anxiao.base.permissions import Permission
 from anxiao.base.scope import Scope
 
-_HOLDS_ACCOUNT = "a.id IS NOT NULL AND a.is_active AND NOT a.must_change_password AND a.password NOT LIKE '!%%'"
+_ACTIVATED = "a.is_active AND NOT a.must_change_password AND a.password NOT LIKE '!%%'"
+_HOLDS_ACCOUNT = f"a.id IS NOT NULL AND {_ACTIVATED}"
 """Activated is whoever chose a password: an account prepared by somebody else ("!" = none yet, or a first one to be
 changed) does not count."""
 
 _COUNTS = f"""
-SELECT o.id, count(DISTINCT m.person_id), count(DISTINCT m.person_id) FILTER (WHERE {_HOLDS_ACCOUNT})
-FROM organisation o
-JOIN organisation d ON d.path <@ o.path
-JOIN membership m ON m.school_id = d.school_id AND m.organisation_id = d.id AND m.superseded_at IS NULL
-                 AND m.valid_from <= %(day)s AND (m.valid_to IS NULL OR m.valid_to > %(day)s)
-LEFT JOIN account a ON a.person_id = m.person_id
-WHERE o.id = ANY(%(nodes)s) AND o.path <@ ANY(%(paths)s::ltree[])
-GROUP BY o.id
+WITH wanted AS MATERIALIZED (
+    SELECT id, school_id FROM organisation WHERE id = ANY(%(nodes)s) AND path <@ ANY(%(paths)s::ltree[])
+), pairs AS MATERIALIZED (
+    SELECT w.id, d.id AS beneath, d.school_id
+    FROM organisation d
+    CROSS JOIN LATERAL unnest(string_to_array(d.path::text, '.')::int[]) AS label(id)
+    JOIN wanted w ON w.id = label.id
+    WHERE d.school_id = ANY(ARRAY(SELECT school_id FROM wanted)) OR EXISTS (SELECT FROM wanted WHERE school_id = 0)
+), held AS MATERIALIZED (
+    SELECT n.beneath, count(*) AS people, count(a.id) AS activated
+    FROM (SELECT DISTINCT beneath, school_id FROM pairs) n
+    JOIN membership m ON m.school_id = n.school_id AND m.organisation_id = n.beneath AND m.superseded_at IS NULL
+                     AND m.valid_from <= %(day)s AND (m.valid_to IS NULL OR m.valid_to > %(day)s)
+    LEFT JOIN account a ON a.person_id = m.person_id AND {_ACTIVATED}
+    GROUP BY n.beneath
+)
+SELECT p.id, coalesce(sum(h.people), 0)::int, coalesce(sum(h.activated), 0)::int
+FROM pairs p LEFT JOIN held h ON h.beneath = p.beneath
+GROUP BY p.id
 """
+"""Everybody is counted once, where they belong, and only the sums go upwards."""
 
 _UNITS = f"""
 SELECT o.id, o.name, o.grade, o.kind,
