@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from math import ceil, floor, log10
 
-WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760, 64, 16, 46, 40
+WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760, 64, 36, 56, 40
 TONES = ("#1f5f8b", "#c8553d", "#5b8c5a", "#8d6a9f", "#7a7a7a", "#c9a227")
 _DASHES = ("", "6 4", "2 3", "9 3 2 3", "1 4", "12 4")
 _STYLE = "font-family:system-ui,sans-serif;font-size:13px;fill:#222"
@@ -23,7 +23,7 @@ def bars(
     title: str, rows: Sequence[tuple[str, float, float, float]], unit: str, *, mark: tuple[str, float] | None = None
 ) -> str:
     """Horizontal bars: name, median, least, most; ``mark`` is a vertical line with a name."""
-    left, step = 230, 34
+    left, step = 270, 34
     height = TOP + step * len(rows) + 24
     top = max([row[3] for row in rows] + ([mark[1]] if mark else []) or [1]) * 1.12 or 1
     width = WIDTH - left - 90
@@ -36,7 +36,7 @@ def bars(
         y = TOP + step * number
         parts += [
             f'<text x="{left - 8}" y="{y + 16}" text-anchor="end">{escape(name)}</text>',
-            f'<rect x="{left}" y="{y + 3}" width="{x(middle) - left:.1f}" height="18" fill="{TONES[number % 6]}"/>',
+            f'<rect x="{left}" y="{y + 3}" width="{x(middle) - left:.1f}" height="18" fill="{TONES[0]}"/>',
             f'<path d="M{x(least):.1f} {y + 12}H{x(most):.1f}M{x(least):.1f} {y + 7}v10" stroke="#222" fill="none"/>',
             f'<path d="M{x(most):.1f} {y + 7}v10" stroke="#222"/>',
             f'<text x="{max(x(most), x(middle)) + 8:.1f}" y="{y + 16}">{_number(middle)} {escape(unit)}</text>',
@@ -52,7 +52,7 @@ def bars(
 def stacked(title: str, rows: Sequence[tuple[str, Sequence[tuple[str, float]]]], unit: str) -> str:
     """Bars made of named parts, in one order."""
     names = list(dict.fromkeys(name for _, parts in rows for name, _ in parts))
-    left, step = 230, 40
+    left, step = 120, 40
     height = TOP + step * len(rows) + 24 + 20 * ceil(len(names) / 3)
     top = max(sum(value for _, value in parts) for _, parts in rows) * 1.15 or 1
     width = WIDTH - left - 90
@@ -69,7 +69,7 @@ def stacked(title: str, rows: Sequence[tuple[str, Sequence[tuple[str, float]]]],
             at += wide
         out.append(f'<text x="{at + 8:.1f}" y="{y + 18}">{_number(sum(v for _, v in parts))} {escape(unit)}</text>')
     for number, name in enumerate(names):
-        x, y = left + number % 3 * 175, TOP + step * len(rows) + 12 + number // 3 * 20
+        x, y = 12 + number % 3 * 250, TOP + step * len(rows) + 12 + number // 3 * 20
         out += [
             f'<rect x="{x}" y="{y}" width="12" height="12" fill="{TONES[number % 6]}"/>',
             f'<text x="{x + 18}" y="{y + 11}">{escape(name)}</text>',
@@ -136,7 +136,7 @@ def lines(
             f'<text x="{x + 32}" y="{y + 4}">{escape(line.name)}</text>',
         ]
     out += [
-        f'<text x="{LEFT}" y="{TOP - 12}">{escape(y_name)}</text>',
+        f'<text x="{LEFT}" y="{TOP - 14}">{escape(y_name)}</text>',
         f'<text x="{WIDTH - RIGHT}" y="{low + 34}" text-anchor="end">{escape(x_name)}</text>',
     ]
     return _svg(title, height, out)

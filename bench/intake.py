@@ -74,7 +74,7 @@ def sweep(data: Any, plan: Plan) -> dict[str, Any]:
     for workers in plan.sweep_workers:
         with Stand(data, workers=workers, layout=plan.layout) as stand:
             stand.reset()
-            lines = Lines(stand, most=plan.lines)
+            lines = Lines(stand, most=plan.lines, unchanged=plan.unchanged)
             guess = warm_up(stand, lines, 64)
             for connections in plan.sweep_connections:
                 found = reports(stand, lines, seconds=plan.sweep_seconds, connections=connections, rate_guess=guess)
@@ -91,7 +91,7 @@ def sweep(data: Any, plan: Plan) -> dict[str, Any]:
 def measure(stand: Stand, plan: Plan, *, connections: int) -> dict[str, Any]:
     """Runs in turn: ceiling, reports, door alone; medians with least and most, and each run."""
     stand.reset()
-    lines = Lines(stand, most=plan.lines)
+    lines = Lines(stand, most=plan.lines, unchanged=plan.unchanged)
     script = ceiling.prepare(stand)
     runs: dict[str, list[dict[str, Any]]] = {"ceiling": [], "reports": [], "door": []}
     try:
@@ -160,6 +160,7 @@ def growth(full: Stand, empty: Stand, plan: Plan, *, connections: int) -> dict[s
     return {
         "ratio": spread([e["rate"] / f["rate"] for e, f in pairs]),
         "cpu_ratio": spread([_web_and_database(f["cpu_us"]) / _web_and_database(e["cpu_us"]) for e, f in pairs]),
+        "cpu_us": spread([_web_and_database(run["cpu_us"]) for run in runs["full"]]),
         **{name: spread([run["rate"] for run in found]) for name, found in runs.items()},
         "runs": runs,
     }

@@ -13,13 +13,12 @@ from stand import ANXIAO, HERE, Broken, Stand, last_json, run
 
 #: Tickets live for fifteen minutes; younger ones than this are used.
 FRESH_SECONDS = 11 * 60.0
-UNCHANGED = 0.3
 
 
 class Lines:
     """Passes, tickets and bodies of people who have not reported yet, used up from the front."""
 
-    def __init__(self, stand: Stand, *, most: int, seed: int = 1, unchanged: float = UNCHANGED) -> None:
+    def __init__(self, stand: Stand, *, most: int, seed: int = 1, unchanged: float) -> None:
         self.stand, self.most, self.seed, self.unchanged = stand, most, seed, unchanged
         self.path = Path(tempfile.mkdtemp(prefix="anxiao-bench-")) / "lines.tsv"
         self.start = 0

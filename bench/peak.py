@@ -28,7 +28,7 @@ def play(stand: Stand, plan: Plan) -> dict[str, Any]:
     rate = people * SHARE / HALF_HOUR * plan.peak_speed
     seconds = min(plan.peak_seconds, HALF_HOUR / plan.peak_speed)
     count = int(rate * seconds)
-    lines = Lines(stand, most=count)
+    lines = Lines(stand, most=count, unchanged=plan.unchanged)
     ready = lines.need(count)
     if ready < count:
         raise Broken(f"Only {ready} people may still report, {count} are to come.")

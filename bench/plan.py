@@ -34,6 +34,8 @@ class Plan:
     workers: int = 2
     connections: int = 64
     layout: str = "both"
+    unchanged: float = 0.3
+    """Share of people who say "no change"; the others send all their answers."""
 
 
 FULL = Plan(

@@ -24,7 +24,7 @@ def measure(stand: Stand, plan: Plan, *, half: float) -> dict[str, Any]:
     stand.reset()
     readers: dict[str, Any] = last_json(run([sys.executable, str(HERE / "inside.py"), str(stand.data), "readers"])[0])
     count = int(half * plan.read_seconds)
-    lines = Lines(stand, most=count)
+    lines = Lines(stand, most=count, unchanged=plan.unchanged)
     count = min(lines.need(count), count)
     rest = _at_rest(stand, readers, plan.reads_at_rest)
     load: dict[str, Any] = {}
@@ -111,7 +111,7 @@ def _at_rest(stand: Stand, readers: dict[str, Any], times: int) -> dict[str, dic
         taken = [_read(connection, readers["cookie"], next(turn)) for _ in range(rounds)]
         used = spent(before, stand.cpu())
         # the housekeeper's sessions go on by themselves
-        own = sum(s for kind, s in used.items() if kind.startswith(("web", "database: sessions of the doors")))
+        own = sum(s for kind, s in used.items() if kind.startswith(("web", "database: for the doors")))
         found[what] = {"times": taken, "cpu_ms": max(own / rounds * 1000, 0.05)}
     return found
 

@@ -50,7 +50,7 @@ class Stand:
         if self.layout == "split":
             self.intake = _free_port()
             self._serve(self.console, "--only", "console")
-            self._wait(self.console)
+            self._wait(self.console, "/healthz")
             self._serve(self.intake, "--only", "intake")
         else:
             self._serve(self.console)
@@ -68,7 +68,11 @@ class Stand:
         self.groups.clear()
 
     def __enter__(self) -> Stand:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.stop()
+            raise
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -80,13 +84,13 @@ class Stand:
             self.groups.append(subprocess.Popen([*command, *more], stdout=file, stderr=file, stdin=subprocess.DEVNULL))
         self.output.append(out)
 
-    def _wait(self, port: int) -> None:
+    def _wait(self, port: int, path: str = "/intake/v1/key") -> None:
         end = time.monotonic() + START_SECONDS
         while time.monotonic() < end:
             if self.groups[-1].poll() is not None:
                 raise Broken(f"The service on {self.data} ended: {self.output[-1].read_text(errors='replace')[-400:]}")
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/intake/v1/key", timeout=5):
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5):
                     time.sleep(0.5)
                     return
             except OSError:
@@ -215,7 +219,7 @@ class Stand:
                     )
                 ]
                 for table in (*parts, "tally", "tally_delta"):
-                    connection.execute(f"VACUUM {table}")
+                    connection.execute(f"VACUUM (INDEX_CLEANUP ON) {table}")
                 connection.execute("CHECKPOINT")
         return gone
 
@@ -246,9 +250,9 @@ def _kind(process: psutil.Process) -> str:
     if line.startswith("postgres:"):
         text = line.removeprefix("postgres:").strip()
         if text.startswith("anxiao_app"):
-            return "database: sessions of the doors"
+            return "database: for the doors"
         if text.startswith("anxiao_bulk"):
-            return "database: sessions of the housekeeper"
+            return "database: for the housekeeper"
         if text.startswith(("anxiao_", SUPERUSER)):
             return "database: other sessions"
         return "database: " + re.sub(r"[ \d]+$", "", text.split(" anxiao")[0])
@@ -295,6 +299,8 @@ def run(command: Sequence[str], environment: Mapping[str, str] | None = None) ->
 
 
 def last_json(text: str, mark: str = "JSON ") -> dict[str, object]:
-    line = next(line for line in reversed(text.splitlines()) if line.startswith(mark))
+    line = next((line for line in reversed(text.splitlines()) if line.startswith(mark)), None)
+    if line is None:
+        raise Broken(f"A helper ended without its figures; its complaint stands above. {text[-300:]}")
     found: dict[str, object] = json.loads(line.removeprefix(mark))
     return found
