@@ -1,6 +1,6 @@
 """Generic counters: deltas are inserted beside the fact, squashed later, and read together.
 
-A number of a node is ``tally`` (squashed, rolled up to the school) plus the ``tally_delta`` rows beneath that node
+A number of a node is ``tally`` (squashed, rolled up to the root) plus the ``tally_delta`` rows beneath that node
 (not yet squashed).  Both are read in one statement, so one snapshot makes the sum exact at any moment.
 What the metrics mean is said by the room that counts them (``reporting/metrics.py``).
 """
