@@ -32,3 +32,8 @@ def test_static_files_are_collected_once_and_compressed(tmp_path: Path) -> None:
     named = list((root / "ui").glob("tokens.*.css"))
     assert named, "named by content"
     assert named[0].with_name(named[0].name + ".gz").exists()
+    together = next((root / "ui").glob("phone.*.css")).read_text(encoding="utf-8")
+    marks = ["--ax-ink:", ".h5-top", ".ac-form", ".ph-q"]
+    places = [together.index(mark) for mark in marks]
+    assert places == sorted(places), "the phone's styles are one file, in their order"
+    assert "/*" not in together

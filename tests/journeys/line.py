@@ -6,17 +6,21 @@ The browser's own throttling knows nothing of its workers; a line knows no diffe
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 PIECE = 2048
 
 
 @dataclass
 class Line:
-    """``rtt`` in seconds, ``rate`` in octets a second and direction (0: as fast as it goes)."""
+    """``rtt`` in seconds, ``rate`` in octets a second and direction (0: as fast as it goes).
+
+    ``asked`` is the log: the path of each request and the number of the connection that carried it.
+    """
 
     upstream: int
     port: int = 0
@@ -25,6 +29,7 @@ class Line:
     sent: int = 0
     received: int = 0
     connections: int = 0
+    asked: dict[str, int] = field(default_factory=dict)
 
     @property
     def octets(self) -> int:
@@ -32,21 +37,26 @@ class Line:
 
     def reset(self) -> None:
         self.sent = self.received = self.connections = 0
+        self.asked.clear()
 
     def __post_init__(self) -> None:
         self._free = {"sent": 0.0, "received": 0.0}
+        self._number = itertools.count(1)
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        number = next(self._number)
         await asyncio.sleep(self.rtt)  # the handshake
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.upstream)
         try:
-            await asyncio.gather(self._pump(reader, far_writer, "sent"), self._pump(far_reader, writer, "received"))
+            await asyncio.gather(
+                self._pump(reader, far_writer, "sent", number), self._pump(far_reader, writer, "received", number)
+            )
         except asyncio.CancelledError:
             writer.close()
             far_writer.close()
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: str) -> None:
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, way: str, number: int) -> None:
         queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
         deliver = asyncio.create_task(self._deliver(queue, writer))
         clock = asyncio.get_running_loop().time
@@ -54,6 +64,8 @@ class Line:
             while True:
                 piece = await reader.read(PIECE)
                 setattr(self, way, getattr(self, way) + len(piece))
+                if piece.startswith(b"GET "):
+                    self.asked[piece.split(b" ", 2)[1].decode()] = number
                 # All connections share the line.
                 self._free[way] = max(clock(), self._free[way]) + (len(piece) / self.rate if self.rate else 0.0)
                 queue.put_nowait((self._free[way] + self.rtt / 2, piece))

@@ -173,10 +173,13 @@ STATIC_ROOT = Path(os.environ.get("ANXIAO_STATIC", DATA / "static"))
 COLLECTED = os.environ.get("ANXIAO_COLLECTED") == "1"
 WHITENOISE_USE_FINDERS = not COLLECTED
 WHITENOISE_AUTOREFRESH = DEBUG
+# What the phone's pages wear, in this order. Collected it is one file: on a slow network every file is a round trip.
+PHONE_STYLE = "ui/phone.css"
+PHONE_STYLES = ["ui/tokens.css", "ui/h5.css", "accounts/h5.css", "portal/h5.css"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
-        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        "BACKEND": "anxiao.config.static.Collected"
         if COLLECTED
         else "django.contrib.staticfiles.storage.StaticFilesStorage"
     },

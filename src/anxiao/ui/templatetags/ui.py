@@ -10,9 +10,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django import template
+from django.conf import settings
 from django.forms import BaseForm
 from django.template.base import FilterExpression, Parser, Token, TokenType
 from django.template.context import Context
+from django.templatetags.static import static
 from django.urls import get_script_prefix, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
@@ -110,6 +112,12 @@ def _around(url_name: str, prefix: str) -> tuple[str, str]:
     stand_in = 918273645
     before, _number, after = reverse(url_name, args=[stand_in]).partition(str(stand_in))
     return before, after
+
+
+@register.simple_tag
+def phone_styles() -> list[str]:
+    """Addresses of the phone's styles: one file once they are collected, else its parts as they lie in the rooms."""
+    return [static(name) for name in ([settings.PHONE_STYLE] if settings.COLLECTED else settings.PHONE_STYLES)]
 
 
 @register.simple_tag
