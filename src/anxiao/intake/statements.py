@@ -40,36 +40,34 @@ ORDER BY version
 
 _COLUMNS = ", ".join(f"p.{column}" for column in (*COLUMNS, "answers"))
 
-_BEFORE = f"""
+_ASKED = """unnest(%(schools)s::int[], %(persons)s::int[], %(days)s::date[], %(rounds)s::int[], %(versions)s::int[])
+    WITH ORDINALITY AS d(school_id, person_id, day, round_id, version, n)"""
+
+EARLIER = f"""
+WITH before AS MATERIALIZED (
+    SELECT this.id AS this_id, r.id, r.day FROM round this
+    JOIN campaign own ON own.id = this.campaign_id
+    JOIN campaign c ON c.questionnaire_id = own.questionnaire_id
+    JOIN round r ON r.campaign_id = c.id AND r.day BETWEEN this.day - 14 AND this.day AND r.id <> this.id
+    WHERE this.id = ANY(%(rounds)s::int[])
+)
+SELECT d.n, e.* FROM {_ASKED}
+JOIN LATERAL (
     SELECT {_COLUMNS}
-    FROM (
-        SELECT r.id, r.day FROM round this
-        JOIN campaign own ON own.id = this.campaign_id
-        JOIN campaign c ON c.questionnaire_id = own.questionnaire_id
-        JOIN round r ON r.campaign_id = c.id AND r.day BETWEEN this.day - 14 AND this.day AND r.id <> this.id
-        WHERE this.id = d.round_id ORDER BY r.day DESC, r.id DESC OFFSET 0
-    ) r
+    FROM (SELECT b.id, b.day FROM before b WHERE b.this_id = d.round_id ORDER BY b.day DESC, b.id DESC OFFSET 0) r
     JOIN report p ON p.school_id = d.school_id AND p.day = r.day AND p.round_id = r.id AND p.person_id = d.person_id
         AND p.is_current
     ORDER BY r.day DESC, r.id DESC LIMIT 1
-"""
-"""One's newest standing report of the fourteen days before a round, that round left out, so that a repeated request is
-judged like the first. The rounds are gone through backwards: nearly everybody is found in the first of them."""
-
-EARLIER = f"""
-SELECT d.n, e.* FROM unnest(%(schools)s::int[], %(persons)s::int[], %(days)s::date[], %(rounds)s::int[],
-                            %(versions)s::int[]) WITH ORDINALITY AS d(school_id, person_id, day, round_id, version, n)
-JOIN LATERAL ({_BEFORE}) e ON true
+) e ON true
 WHERE d.version = 0
 UNION ALL
-SELECT d.n, {_COLUMNS} FROM unnest(%(schools)s::int[], %(persons)s::int[], %(days)s::date[], %(rounds)s::int[],
-                            %(versions)s::int[]) WITH ORDINALITY AS d(school_id, person_id, day, round_id, version, n)
+SELECT d.n, {_COLUMNS} FROM {_ASKED}
 JOIN report p ON p.school_id = d.school_id AND p.day = d.day AND p.round_id = d.round_id
     AND p.person_id = d.person_id AND p.version = d.version
 WHERE d.version > 0
 """
-"""What "no change" refers to, for many at once: the version before a correction, or the newest report before a
-round.
-"""
+"""What "no change" refers to, for many at once: the version before a correction, or one's newest standing report of the
+fourteen days before a round, that round left out, so that a repeated request is judged like the first. The rounds are
+gone through backwards: nearly everybody is found in the first of them."""
 
 ACTOR = "SELECT username FROM account WHERE id = %(user)s"
