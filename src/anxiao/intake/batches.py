@@ -1,8 +1,7 @@
 """Reports that arrive together are committed together.
 
-Whoever comes waits a moment for company, and longer only while every moment brings somebody: two milliseconds for one
-alone, twenty in the morning peak. A commit costs two milliseconds of processor time however few share it, so a hundred
-that share one pay a fiftieth of it each. Nobody hears of an outcome before the commit of their batch.
+Whoever comes waits a moment for company (``company``), alone or in the morning peak, and goes with those who came.
+Nobody hears of an outcome before the commit of their batch.
 
 A school whose roster is being changed holds up its own reports and nobody else's: they are taken out of the batch and
 wait for their roster in a batch of their own. Schools take turns: a long line is long for its own school only.
@@ -19,14 +18,13 @@ from dataclasses import dataclass, field
 
 from anxiao.base.deployment import receipt_signer
 from anxiao.intake import meters
+from anxiao.intake.company import company
 from anxiao.intake.database import AWAY, Pool, drive, transaction
 from anxiao.reporting.storage import Accepted, Draft, Result, accept
 
 log = logging.getLogger(__name__)
 
 LARGEST = 128
-#: Seconds of a moment, and how long moments may go on.
-MOMENT, LINGER = 0.002, 0.02
 #: Two, so that one batch is gathered while the other is written.
 WRITERS = 2
 LONGEST_QUEUE = 5000
@@ -35,6 +33,7 @@ MOST_PATIENT = 4
 #: Seconds after which a phone is told to try again, although its report may yet be kept: the same key finds out. A
 #: database that hangs ends no statement, and nobody should be left without an answer.
 LONGEST_WAIT = 12.0
+_TICK = 0.5
 
 
 class Full(Exception):
@@ -86,11 +85,13 @@ class Batches:
         self._held_up: dict[int, list[Waiting]] = {}
         self._patient: set[asyncio.Task[None]] = set()
         self._patience = asyncio.Semaphore(MOST_PATIENT)
+        self._since: deque[tuple[float, asyncio.Future[Accepted]]] = deque()
         self._waiting = 0
         self.committed = 0
 
     def start(self) -> None:
         self._writers = [asyncio.create_task(self._write()) for _ in range(WRITERS)]
+        self._writers.append(asyncio.create_task(self._end_long_waits()))
 
     async def stop(self) -> None:
         """Finish what was taken in, then end."""
@@ -109,13 +110,21 @@ class Batches:
         waiting = Waiting(draft)
         self._queue.put_nowait(waiting)
         self._waiting += 1
+        self._since.append((time.monotonic(), waiting.outcome))
         try:
-            async with asyncio.timeout(LONGEST_WAIT):
-                return await waiting.outcome
-        except TimeoutError:
-            raise Full from None
+            return await waiting.outcome
         finally:
             self._waiting -= 1
+
+    async def _end_long_waits(self) -> None:
+        """One clock for all who wait: a timer each would cost a twentieth of a report."""
+        while True:
+            await asyncio.sleep(_TICK)
+            limit = time.monotonic() - LONGEST_WAIT
+            while self._since and (self._since[0][1].done() or self._since[0][0] < limit):
+                outcome = self._since.popleft()[1]
+                if not outcome.done():
+                    outcome.set_exception(Full())
 
     async def _write(self) -> None:
         while True:
@@ -130,11 +139,7 @@ class Batches:
 
     async def _company(self, first: Waiting) -> list[Waiting]:
         """The first and whoever comes within the moments after, one school after the other."""
-        end = time.monotonic() + LINGER
-        waiting = -1
-        while waiting < self._queue.qsize() < LARGEST - 1 and time.monotonic() < end:
-            waiting = self._queue.qsize()
-            await asyncio.sleep(MOMENT)
+        await company(self._queue.qsize, LARGEST - 1)
         together = min(LARGEST - 1, self._queue.qsize())
         return [first, *(self._queue.get_nowait() for _ in range(together))]
 

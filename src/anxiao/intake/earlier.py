@@ -11,6 +11,7 @@ from typing import Any
 from anxiao.base import pgarrays
 from anxiao.base.tickets import Ticket
 from anxiao.intake import statements
+from anxiao.intake.company import company
 from anxiao.intake.database import Pool, rows, transaction
 
 LARGEST = 128
@@ -41,6 +42,7 @@ class Earlier:
 
     async def _look(self) -> None:
         while self._asked:
+            await company(lambda: len(self._asked), LARGEST)
             asked, self._asked = self._asked[:LARGEST], self._asked[LARGEST:]
             try:
                 found = await self._read([ticket for ticket, _ in asked])

@@ -50,7 +50,7 @@ class Result(StrEnum):
     HELD_UP = "held_up"  # the roster of the school is being changed; only where the driver does not want to wait
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Draft:
     """A judged report on its way into the table.  ``typed`` has every column of ``concepts.COLUMNS``.
 
