@@ -47,6 +47,8 @@ def sign_in(page: Any, username: str, address: str) -> None:
 def open_form(page: Any) -> None:
     page.locator("a[data-form]").first.click()
     page.wait_for_selector("#send")
+    # The form can be answered before its scripts are there; what they do is there with them.
+    page.wait_for_load_state()
 
 
 def well(page: Any, temperature: str = "36.5") -> None:

@@ -52,6 +52,8 @@ def test_the_first_report(phone: Any, cast: Cast, live_server_url: str, shot: Ca
     assert "今日未上报" in phone.inner_text("main")
     shot(phone, "phone-1-today")
     phone.click("text=现在上报")
+    phone.wait_for_selector("#send")
+    phone.wait_for_load_state()
     assert not phone.is_visible("[name=return_on]")
     phone.click("#send")
     assert phone.locator(".weui-error:not(:empty)").count() >= 3
@@ -64,7 +66,7 @@ def test_the_first_report(phone: Any, cast: Cast, live_server_url: str, shot: Ca
     phone.locator("label", has=phone.locator('input[value="undecided"]')).click()
     phone.select_option("[name=region]", "340100")
     phone.reload()
-    assert phone.is_visible("#restored")
+    phone.wait_for_selector("#restored:visible")
     assert phone.input_value("[name=temperature]") == "36.5"
     shot(phone, "phone-3-form")
     phone.click("#send")
