@@ -15,10 +15,11 @@ from django.db import connections
 
 from anxiao.base import tickets
 from anxiao.base.clock import day_of, now
+from anxiao.base.permissions import Role
 from anxiao.base.tenancy import school_context
 from anxiao.directory.models import Person
 from anxiao.ledger.models import Entry
-from tests.builders import add_account, report, round_of
+from tests.builders import add_account, add_person, report, round_of
 from tests.cast import Cast, assemble
 from tests.journeys.telephone import SECRET, at_rest, open_form, reports_of, sign_in, somebody, well, worker_ready
 
@@ -385,6 +386,31 @@ def test_signing_out_asks_and_then_leaves_nothing(
     page.wait_for_url("**/login/**")
     assert at_rest(page) == []
     assert page.evaluate("caches.keys().then((all) => all.filter((name) => name.startsWith('anxiao-pages')))") == []
+
+
+def test_signing_out_on_the_console_leaves_no_page_of_the_phone(
+    visitor: Visitor, cast: Cast, live_server_url: str
+) -> None:
+    with school_context("*"):
+        person = add_person(cast.tongxin1, "两用")
+        add_account("deskleaver", person=person, role=Role.COUNSELLOR, node=cast.tongxin1)
+    page = visitor()
+    sign_in(page, "deskleaver", live_server_url)
+    worker_ready(page)
+    page.goto("/console/")
+    page.wait_for_load_state("networkidle")
+    page.click(".shell-user summary")
+    page.click("form[data-leaves] button")
+    page.wait_for_url("**/login/**")
+    assert page.evaluate(
+        """async () => {
+          for (let turn = 0; turn < 100; turn += 1) {
+            if (!(await caches.keys()).some((name) => name.startsWith("anxiao-pages"))) return true;
+            await new Promise((resolve) => setTimeout(resolve, 50));
+          }
+          return false;
+        }"""
+    ), "the worker has forgotten the pages"
 
 
 def test_another_person_on_the_same_phone_finds_nothing(

@@ -173,6 +173,14 @@
   }
   for (const box of document.querySelectorAll("[data-poll]")) poll(box);
 
+  // Signing out here ends what this browser keeps of the phone's pages too; the worker does it while we go.
+  for (const form of document.querySelectorAll("form[data-leaves]")) {
+    if (!navigator.serviceWorker || !form.dataset.leaves) continue;
+    navigator.serviceWorker.getRegistration(form.dataset.leaves).then((found) => {
+      if (found && found.active) form.addEventListener("submit", () => found.active.postMessage({ leave: true }));
+    }).catch(() => {});
+  }
+
   // Jump to the summary of what is wrong with a form, so that a screen reader says it first.
   const summary = document.querySelector("[data-error-summary]");
   if (summary) summary.focus();
