@@ -27,8 +27,9 @@ class UserManager(BaseUserManager["User"]):
 class User(AbstractBaseUser):
     """An account.  Belongs to a person of the directory, or to an officer above the schools.
 
-    ``pass_version`` is part of every session, ``pass_serial`` of the phone's pass. The database raises the serial with the
-    version and with whatever else ends a pass (disabled, moved, a role given or ended) and tells the doors at once.
+    ``pass_version`` is part of every session, ``pass_serial`` of the phone's pass. The database raises the serial
+    with the version and with whatever else ends a pass (disabled, moved, a role given or ended) and tells the doors
+    at once.
     """
 
     username = models.CharField(max_length=80, unique=True)

@@ -1,7 +1,8 @@
 """What stands around the application before Django may be set up: the data directory, the key, the database.
 
 Everything is handed over through the environment, because the web workers are processes of their own and read it
-there: ``ANXIAO_DATA``, ``ANXIAO_SECRET_KEY``, ``ANXIAO_RECEIPT_KEY``, ``DATABASE_URL`` and its two sisters for the owner and the bulk role.
+there: ``ANXIAO_DATA``, ``ANXIAO_SECRET_KEY``, ``ANXIAO_RECEIPT_KEY``, ``DATABASE_URL`` and its two sisters for the
+owner and the bulk role.
 """
 
 from __future__ import annotations
@@ -82,7 +83,9 @@ def _kept_text(path: Path, make: Callable[[], str], *, least: int) -> str:
 
 
 def receipt_key(data_dir: Path) -> str:
-    """The private key under receipts: made once, readable by its owner alone. Losing it ends the proof of old receipts."""
+    """The private key under receipts: made once, readable by its owner alone. Losing it ends the proof of old
+    receipts.
+    """
     return _kept_text(data_dir / RECEIPT_KEY_FILE, signatures.new_key, least=40)
 
 
