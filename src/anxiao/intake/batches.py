@@ -24,7 +24,7 @@ from anxiao.reporting.storage import Accepted, Draft, Result, accept
 
 log = logging.getLogger(__name__)
 
-LARGEST = 128
+LARGEST = 256
 #: Two, so that one batch is gathered while the other is written.
 WRITERS = 2
 LONGEST_QUEUE = 5000
