@@ -135,6 +135,11 @@ Where the time goes (one run), µs a report; afterwards, until the counters are 
 | process | µs |
 |---|---|
 {detail}"""
+    if mixed := p1.get("mixed"):
+        text += f"""
+
+**When {mixed["unchanged"]:.0%} say "no change"**, so that the house first looks up its own copy of their last report:
+{_spread(mixed["rate"])} reports a second, ratio {_spread(mixed["ratio"])}, web and database {_spread(mixed["cpu_us"])} µs."""
     if p1.get("growth"):
         g = p1["growth"]
         text += f"""

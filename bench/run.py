@@ -99,11 +99,14 @@ def measure(result: dict[str, Any], plan: Plan, root: Path, wanted: list[str]) -
         if "p1" in wanted or "p3" in wanted:
             say(f"P1: accepting reports, {plan.people:,} people")
             p1 = result.setdefault("p1", {})
-            p1["main"] = intake.measure(stand, plan, connections=connections)
+            p1["main"] = intake.measure(stand, replace(plan, unchanged=0.0), connections=connections)
             p1["reports"] = stand.value("SELECT count(*) FROM report")
-            p1["unchanged"], p1["ceiling_role"] = plan.unchanged, ceiling.APP
+            p1["unchanged"], p1["ceiling_role"] = 0.0, ceiling.APP
             rate = p1["main"]["rate"]["median"]
         if "p1" in wanted:
+            say(f'P1: the same, when {plan.unchanged:.0%} say "no change"')
+            result["p1"]["mixed"] = intake.measure(stand, replace(plan, runs=3), connections=connections)
+            result["p1"]["mixed"]["unchanged"] = plan.unchanged
             say("P1: with a history and without")
             empty = root / f"empty-{_short(plan.people)}"
             _made(empty, plan.people, 0)

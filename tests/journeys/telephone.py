@@ -51,6 +51,13 @@ def open_form(page: Any) -> None:
     page.wait_for_load_state()
 
 
+def wait_for_receipt(page: Any, seconds: int = 30) -> None:
+    """The receipt's page.  Tab and worker may both have gone there, so a navigation that another one overtook is none."""
+    page.wait_for_function(
+        "location.pathname.includes('/receipt/') && document.readyState === 'complete'", timeout=1000 * seconds
+    )
+
+
 def well(page: Any, temperature: str = "36.5") -> None:
     page.locator("label", has=page.locator('input[value="normal"]')).click()
     page.fill("[name=temperature]", temperature)

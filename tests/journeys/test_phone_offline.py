@@ -21,7 +21,17 @@ from anxiao.directory.models import Person
 from anxiao.ledger.models import Entry
 from tests.builders import add_account, add_person, report, round_of
 from tests.cast import Cast, assemble
-from tests.journeys.telephone import SECRET, at_rest, open_form, reports_of, sign_in, somebody, well, worker_ready
+from tests.journeys.telephone import (
+    SECRET,
+    at_rest,
+    open_form,
+    reports_of,
+    sign_in,
+    somebody,
+    wait_for_receipt,
+    well,
+    worker_ready,
+)
 
 STATIC = Path(__file__).resolve().parents[2] / "src/anxiao/portal/static/portal"
 
@@ -54,7 +64,7 @@ def offline(visitor: Visitor, cast: Cast, live_server_url: str) -> Callable[...,
 
 def back(page: Any) -> None:
     page.context.set_offline(False)
-    page.wait_for_url("**/receipt/**", timeout=30_000)
+    wait_for_receipt(page)
 
 
 @pytest.mark.parametrize(("locale", "words"), [("zh-CN", "尚未送达"), ("en-GB", "Not yet received")])
@@ -167,7 +177,7 @@ def test_no_answer_is_kept_by_the_worker(visitor: Visitor, cast: Cast, live_serv
     open_form(page)
     well(page, "36.9")
     page.click("#send")
-    page.wait_for_url("**/receipt/**")
+    wait_for_receipt(page)
     assert "36.9" in page.inner_text("main", timeout=5_000) or "36.9" in page.content()
     page.goto("/h5/history/")
     page.goto("/h5/me/")
@@ -200,7 +210,7 @@ def test_two_tabs_and_a_double_tap_send_once(visitor: Visitor, cast: Cast, live_
         well(tab)
     page.evaluate("document.getElementById('send').click(), document.getElementById('send').click()")
     second.evaluate("document.getElementById('send').click(), document.getElementById('send').click()")
-    page.wait_for_url("**/receipt/**")
+    wait_for_receipt(page)
     second.wait_for_selector("#waiting .h5-answer_wait, .h5-receipt")
     assert len(reports_of(person)) == 1
     with school_context("*"):
@@ -217,7 +227,7 @@ def test_two_tabs_without_a_network_hold_one_report_together(
     assert not second.is_visible("#sheet")
     page.context.set_offline(False)
     for tab in (page, second):
-        tab.wait_for_url("**/receipt/**", timeout=30_000)
+        wait_for_receipt(tab)
     assert len(reports_of(person)) == 1
 
 
@@ -244,7 +254,7 @@ def test_without_locks_a_lease_lets_one_send(visitor: Visitor, cast: Cast, live_
     assert most == 1
     well(page)
     page.click("#send")
-    page.wait_for_url("**/receipt/**")
+    wait_for_receipt(page)
     assert len(reports_of(person)) == 1
 
 
@@ -270,7 +280,7 @@ def test_an_expired_ticket_is_renewed_and_nothing_is_lost(visitor: Visitor, cast
 
     page.context.route("**/intake/v1/reports", age)
     page.click("#send")
-    page.wait_for_url("**/receipt/**")
+    wait_for_receipt(page)
     assert [status for status, _ in answers] == [403, 201]
     assert len({key for _, key in answers}) == 1
     assert len(reports_of(person)) == 1
@@ -296,7 +306,7 @@ def test_a_form_that_changed_takes_over_what_it_still_asks(visitor: Visitor, cas
     assert page.is_checked('input[value="normal"]')
     assert {row["kind"] for row in at_rest(page)} == {"draft"}
     page.click("#send")
-    page.wait_for_url("**/receipt/**")
+    wait_for_receipt(page)
     assert len(reports_of(person)) == 1
 
 
@@ -311,7 +321,7 @@ def test_an_old_page_asks_for_a_ticket_before_it_sends(visitor: Visitor, cast: C
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url.split("?")[0].rsplit("/", 1)[1]))
     page.click("#send")
-    page.wait_for_url("**/receipt/**")
+    wait_for_receipt(page)
     assert [name for name in asked if name in ("today", "reports")] == ["today", "reports"]
     assert len(reports_of(person)) == 1
 
