@@ -52,9 +52,9 @@ def open_form(page: Any) -> None:
 
 
 def wait_for_receipt(page: Any, seconds: int = 30) -> None:
-    """The receipt's page.  Tab and worker may both have gone there, so a navigation that another one overtook is none."""
+    """The receipt's page.  Tab and worker may both go there: a navigation that another one overtook is none."""
     page.wait_for_function(
-        "location.pathname.includes('/receipt/') && document.readyState === 'complete'", timeout=1000 * seconds
+        "() => location.pathname.includes('/receipt/') && document.readyState === 'complete'", timeout=1000 * seconds
     )
 
 
