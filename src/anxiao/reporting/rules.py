@@ -143,11 +143,16 @@ def encode(record: Mapping[str, Any]) -> bytes:
     return _ENCODE(record).encode()
 
 
-def receipt_of(row: Mapping[str, Any]) -> Receipt:
-    """The receipt of a stored report."""
-    digest = hashlib.sha256(canonical_record(row)).hexdigest()
+def digest_of(row: Mapping[str, Any]) -> str:
+    """The SHA-256 of a report's canonical record, hexadecimal."""
+    return hashlib.sha256(canonical_record(row)).hexdigest()
+
+
+def receipt_of(row: Mapping[str, Any], digest: str = "", signature: str = "") -> Receipt:
+    """The receipt of a stored report; its digest is computed where it is not at hand."""
+    digest = digest or digest_of(row)
     number = number_of(row["day"].isoformat(), digest)
-    return Receipt(number, row["received_at"], digest, row["late"], row["version"], row["key"])
+    return Receipt(number, row["received_at"], digest, row["late"], row["version"], row["key"], signature)
 
 
 def number_of(day: str, digest: str) -> str:

@@ -26,6 +26,7 @@ from anxiao.reporting.rules import (
     RoundTimes,
     deltas_of_correction,
     deltas_of_report,
+    digest_of,
     is_late,
     is_open,
     receipt_of,
@@ -294,11 +295,11 @@ def accept(drafts: Sequence[Draft], signer: Signer, *, patient: bool = True) -> 
 def _signed(signer: Signer, rows: Sequence[Mapping[str, Any]]) -> tuple[dict[Who, Receipt], str]:
     if not rows:
         return {}, ""
-    receipts = [receipt_of(row) for row in rows]
-    root, signatures = signer.sign([receipt.digest for receipt in receipts])
+    digests = [digest_of(row) for row in rows]
+    root, signatures = signer.sign(digests)
     return {
-        _person(row): replace(receipt, signature=signature)
-        for row, receipt, signature in zip(rows, receipts, signatures, strict=True)
+        _person(row): receipt_of(row, digest, signature)
+        for row, digest, signature in zip(rows, digests, signatures, strict=True)
     }, root
 
 

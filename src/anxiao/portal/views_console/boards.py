@@ -27,6 +27,7 @@ from anxiao.portal.shown_boards import OWN, audience_key, node_key, place_key, r
 from anxiao.portal.streams.tickets import Watch, seal
 from anxiao.portal.views_console.common import (
     Asked,
+    address_of,
     are_together,
     asked,
     is_htmx,
@@ -373,11 +374,11 @@ def _row(scope: Scope, node: Organisation, found: Figures, of: Asked, *, with_pa
     missing = unwell = ""
     if node.school_id != SHARED_SCHOOL:
         if scope.may(Permission.PEOPLE_VIEW, node.path):
-            missing = reverse("portal:console_node_list", args=[node.pk, "missing"]) + of.query
+            missing = address_of("portal:console_node_list", node.pk, "missing") + of.query
         if scope.may(Permission.HEALTH_VIEW, node.path):
-            unwell = reverse("portal:console_node_list", args=[node.pk, "unwell"]) + of.query
+            unwell = address_of("portal:console_node_list", node.pk, "unwell") + of.query
     label = f"{node.parent.name} · {node.label}" if with_parent and node.parent is not None else node.label
-    url = reverse("portal:console_node", args=[node.pk]) + of.query
+    url = address_of("portal:console_node", node.pk) + of.query
     return Row(label, url, found, missing, unwell, kind=node.kind, key=node_key(node.pk))
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from urllib.parse import urlencode
 
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from anxiao.base.clock import day_of
@@ -19,6 +21,20 @@ from anxiao.reporting.commands.campaigns import ensure_rounds
 from anxiao.reporting.models import Round
 from anxiao.reporting.queries.months import is_set_aside
 from anxiao.reporting.queries.rounds import rounds_of
+
+_SOME_ID = 987_654_321
+
+
+@cache
+def _around_id(name: str, more: tuple[str, ...]) -> tuple[str, str]:
+    before, _id, after = reverse(name, args=[_SOME_ID, *more]).partition(str(_SOME_ID))
+    return before, after
+
+
+def address_of(name: str, pk: int, *more: str) -> str:
+    """``reverse`` for tables of a hundred rows: the address is looked up once and the id put into it."""
+    before, after = _around_id(name, more)
+    return f"{before}{pk}{after}"
 
 
 @dataclass(frozen=True, slots=True)
