@@ -18,16 +18,16 @@ COSTS = {
     "today": 7,
     # scope, holder, rounds, own
     "today, reported": 4,
-    # scope, roster, facts, nothing, report, counters, ledger
-    "report": 7,
+    # scope, roster, facts, report, counters, ledger
+    "report": 6,
     # seven people at once
-    "seven reports": 7,
+    "seven reports": 6,
     # beside the report: scope and the record that is copied
-    "report, no change": 9,
+    "report, no change": 8,
     # scope and name of the actor; scope, roster, lock, facts, standing, retire, report, counters (as they move), ledger
     "correction": 11,
-    # scope, roster, facts, nothing, report, standing; the trace: scope, name, entry
-    "the same key again": 9,
+    # scope, roster, facts, report, standing; the trace: scope, name, entry
+    "the same key again": 8,
 }
 """At most. The listener's own look every second is not among them."""
 

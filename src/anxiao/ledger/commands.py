@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -13,7 +14,9 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from anxiao.base.scope import Scope
 from anxiao.ledger.names import Outcome
-from anxiao.ledger.rules import INSERT_ENTRIES
+from anxiao.ledger.rules import INSERT_ENTRIES, Entry, entry_arrays
+
+_DUMPS = partial(json.dumps, cls=DjangoJSONEncoder, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +51,26 @@ def record(
 
 def record_many(*, by: Scope, now: datetime, lines: Iterable[Line], using: str = DEFAULT_DB_ALIAS) -> int:
     """Write many acts of one actor in one statement; returns how many.  Must run inside the act's transaction."""
-    entries = list(lines)
+    actor = by.username or "nobody"
+    entries = [
+        Entry(
+            line.school_id,
+            now,
+            by.user_id,
+            actor,
+            line.verb,
+            line.object_type,
+            str(line.object_id),
+            line.facts,
+            str(line.outcome),
+        )
+        for line in lines
+    ]
     if not entries:
         return 0
     connection = connections[using]
     if not connection.in_atomic_block:
         raise RuntimeError("a ledger row belongs into the transaction of its act")
-    actor = by.username or "nobody"
     with connection.cursor() as cursor:
-        cursor.execute(
-            INSERT_ENTRIES,
-            {
-                "schools": [e.school_id for e in entries],
-                "ats": [now] * len(entries),
-                "actor_ids": [by.user_id] * len(entries),
-                "actors": [actor] * len(entries),
-                "verbs": [e.verb for e in entries],
-                "types": [e.object_type for e in entries],
-                "ids": [str(e.object_id) for e in entries],
-                "outcomes": [str(e.outcome) for e in entries],
-                "facts": [json.dumps(e.facts, cls=DjangoJSONEncoder, ensure_ascii=False) for e in entries],
-            },
-        )
+        cursor.execute(INSERT_ENTRIES, entry_arrays(entries, _DUMPS))
     return len(entries)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -30,8 +30,8 @@ class Entry(NamedTuple):
     outcome: str = "done"
 
 
-def entry_arrays(entries: Sequence[Entry]) -> dict[str, list[Any]]:
-    """Parameters of ``INSERT_ENTRIES``."""
+def entry_arrays(entries: Sequence[Entry], dumps: Callable[[Any], str] = json.dumps) -> dict[str, list[Any]]:
+    """Parameters of ``INSERT_ENTRIES``; ``dumps`` writes the facts down."""
     return {
         "schools": [entry.school_id for entry in entries],
         "ats": [entry.at for entry in entries],
@@ -41,5 +41,5 @@ def entry_arrays(entries: Sequence[Entry]) -> dict[str, list[Any]]:
         "types": [entry.object_type for entry in entries],
         "ids": [entry.object_id for entry in entries],
         "outcomes": [entry.outcome for entry in entries],
-        "facts": [json.dumps(entry.facts) for entry in entries],
+        "facts": [dumps(entry.facts) for entry in entries],
     }

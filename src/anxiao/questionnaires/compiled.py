@@ -156,26 +156,11 @@ def words(labels: Labels, language: str) -> str:
 
 def holds(condition: Mapping[str, Any] | None, answers: Mapping[str, Any]) -> bool:
     """Whether a condition is fulfilled. An unanswered question fulfils no plain test."""
-    if condition is None:
-        return True
-    if "all" in condition:
-        return all(holds(part, answers) for part in condition["all"])
-    if "any" in condition:
-        return any(holds(part, answers) for part in condition["any"])
-    if "not" in condition:
-        return not holds(condition["not"], answers)
-    answer = answers.get(condition["question"])
-    if answer is None:
-        return False
-    if "equals" in condition:
-        return bool(answer == condition["equals"])
-    if "in" in condition:
-        return answer in condition["in"]
-    return any(code in answer for code in condition["has_any"])
+    return condition is None or predicate(condition)(answers)
 
 
 def predicate(condition: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], bool]:
-    """``holds`` of one condition, its shape looked at once instead of for every answer."""
+    """A condition as a question to answers, its shape looked at once instead of for every answer."""
     for word, together in (("all", all), ("any", any)):
         if word in condition:
             parts = [predicate(part) for part in condition[word]]

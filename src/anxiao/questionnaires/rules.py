@@ -201,19 +201,19 @@ def carry_over(
     """
     accepted: dict[str, Any] = {}
     carried: dict[str, Any] = {}
-    for question in compiled.questions.values():
-        if not holds(question.when, accepted):
+    for key, question, applies, read, _column, _shelve in _steps(compiled):
+        if applies is not None and not applies(accepted):
             continue
         before = _answer_before(question, previous_typed, previous_extra)
         if _is_nothing(before):
             continue
         try:
-            answer = _READERS[question.kind](question, before, today)
+            answer = read(question, before, today)
         except _Wrong:
             continue
         if question.stable is Stable.ALWAYS or (question.stable is Stable.WHILE_DEFAULT and answer == question.default):
-            accepted[question.key] = answer
-            carried[question.key] = before
+            accepted[key] = answer
+            carried[key] = before
     return carried
 
 

@@ -165,8 +165,6 @@ SELECT version FROM report WHERE school_id = %(school)s AND day = %(day)s AND ro
     AND person_id = %(person)s AND is_current FOR UPDATE
 """
 
-NOTHING = Step("SELECT 1 WHERE false", {})
-
 RETIRE = """
 UPDATE report SET is_current = false WHERE school_id = %(school)s AND day = %(day)s AND round_id = %(round)s
     AND person_id = %(person)s AND version = %(version)s AND is_current
@@ -229,13 +227,16 @@ def accept(drafts: Sequence[Draft], signer: Signer, *, patient: bool = True) -> 
     schools = sorted({d.school_id for d in drafts})
     locks = {"lock": ROSTER_LOCK_CLASS, "schools": pgarrays.plain(schools)}
     corrections = [d for d in drafts if d.correction]
-    held, *_, found, stood = yield [
+    looks = [Step(FACTS, _arrays(drafts))]
+    if corrections:
+        looks.append(Step(STANDING, _arrays(corrections)))
+    held, *seen = yield [
         Step(LOCK, locks, wanted=False) if patient else Step(TRY_LOCK, locks),
         # two corrections at once: the second waits here and then reads the first one's version
         *(Step(LOCK_STANDING, _where(d), wanted=False) for d in corrections),
-        Step(FACTS, _arrays(drafts)),
-        *([Step(STANDING, _arrays(corrections))] if corrections else [NOTHING]),
+        *looks,
     ]
+    found, stood = seen[len(corrections)], seen[-1] if corrections else ()
     busy = {row["school"] for row in held}
     facts = {_person(f): f for f in found}
     standing = _by_person(stood)
