@@ -18,16 +18,17 @@ COSTS = {
     "today": 7,
     # scope, holder, rounds, own
     "today, reported": 4,
-    # scope, roster, facts, report, counters, ledger
-    "report": 6,
+    # scope, roster, rounds, facts, report, counters, ledger
+    "report": 7,
     # seven people at once
-    "seven reports": 6,
+    "seven reports": 7,
     # beside the report: scope and the record that is copied
-    "report, no change": 8,
-    # scope and name of the actor; scope, roster, lock, facts, standing, retire, report, counters (as they move), ledger
-    "correction": 11,
-    # scope, roster, facts, report, standing; the trace: scope, name, entry
-    "the same key again": 8,
+    "report, no change": 9,
+    # scope and name of the actor; scope, roster, lock, rounds, facts, standing, retire, report, counters (as they
+    # move), ledger
+    "correction": 12,
+    # scope, roster, rounds, facts, report, standing; the trace: scope, name, entry
+    "the same key again": 9,
 }
 """At most. The listener's own look every second is not among them."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Iterable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -112,7 +111,7 @@ def test_late_is_decided_at_arrival_and_not_at_the_commit(cast: Cast) -> None:
     (held,) = crowd(cast.tongxin1, 1)
     just_before = MORNING.replace(hour=13, minute=59, second=59, microsecond=999_999)
     round = asked()
-    sent = replace(submission(held, round), ticket=ticket_of(held, round, at=just_before))
+    sent = submission(held, round)._replace(ticket=ticket_of(held, round, at=just_before))
 
     async def story(door: Door) -> bool:
         answer = await service.submit(door, held, sent, just_before, correction=False)

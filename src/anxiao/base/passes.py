@@ -7,8 +7,8 @@ anxiao_passes``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from anxiao.base import sealing
 
@@ -20,8 +20,7 @@ LIFETIME = timedelta(days=30)
 _PURPOSE = "pass.2"
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
+class Pass(NamedTuple):
     user_id: int
     person_id: int
     school_id: int

@@ -7,8 +7,8 @@ at all: a fixed address that takes a report at any time from anywhere is what sc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from anxiao.base import sealing
 
@@ -16,8 +16,7 @@ LIFETIME = timedelta(minutes=15)
 _PURPOSE = "ticket.1"
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """``version``: 1 for the report itself, n + 1 for the correction of version n. ``issued_at``: Unix seconds."""
 
     person_id: int

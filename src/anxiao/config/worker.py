@@ -22,6 +22,8 @@ APPLICATIONS = {
     "console": "anxiao.config.asgi_console:application",
     "intake": "anxiao.config.asgi_intake:application",
 }
+#: The intake door alone needs no ASGI between the connection and its handlers.
+PROTOCOLS = {"intake": "anxiao.intake.protocol:IntakeProtocol"}
 DRAIN_SECONDS = 20
 #: Longer than the proxy keeps an idle connection, so that it never sends a request into one that is just being closed.
 KEEP_ALIVE_SECONDS = 75
@@ -34,7 +36,7 @@ def main() -> None:
     server = uvicorn.Server(
         uvicorn.Config(
             APPLICATIONS[sys.argv[3]],
-            http="httptools",
+            http=PROTOCOLS.get(sys.argv[3], "httptools"),
             loop="uvloop" if sys.platform != "win32" else "auto",
             # Without a proxy these headers are whatever a visitor likes to say.
             proxy_headers=behind_proxy,

@@ -11,13 +11,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from anxiao.base import clock
 from anxiao.base.deployment import receipt_signer
 from anxiao.base.marking import gettext_noop as _
 from anxiao.intake import meters, requests, service, strict
 from anxiao.intake.database import AWAY
 from anxiao.intake.door import Door
-from anxiao.intake.http import Answer, Denied, Gone, Receive, Request, Scope, Send, request_of, write
+from anxiao.intake.http import Answer, Denied, Receive, Request, Scope, Send, body_of
 from anxiao.intake.openapi import DOCUMENT
 from anxiao.intake.words import language_of, translator
 
@@ -32,7 +31,7 @@ async def today(door: Door, request: Request) -> Answer:
     """What is asked of the holder today, and the tickets for it."""
     held = requests.holder(door, request)
     language = language_of(request.header(b"accept-language"))
-    body = await service.today(door, held, clock.now(), language, requests.query(request, "have"))
+    body = await service.today(door, held, request.arrived, language, requests.query(request, "have"))
     return Answer(200, body, {"Content-Language": language, "Vary": "Accept-Language, Cookie"})
 
 
@@ -74,14 +73,12 @@ async def openapi(door: Door, request: Request) -> Answer:
 
 
 async def _keep(door: Door, request: Request, *, correction: bool) -> Answer:
-    # The server's clock at arrival decides between on time and late, not the moment at which a connection was free.
-    now = clock.now()
     requests.must_be_from_our_own_page(request)
     held = requests.holder(door, request)
     requests.must_be_of_their_own_page(request, held)
     door.standing.check_durable()
-    sent = requests.submission(strict.read(await request.body()), correction=correction)
-    return await service.submit(door, held, sent, now, correction=correction)
+    sent = requests.submission(strict.read(request.body()), correction=correction)
+    return await service.submit(door, held, sent, request.arrived, correction=correction)
 
 
 COMMANDS: Mapping[tuple[str, str], Handler] = {
@@ -98,34 +95,44 @@ door = Door()
 
 
 async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """The ASGI application. Every way of saying no has one shape, in the reader's language, without a trace of the
-    inside.
-    """
+    """The ASGI application."""
     if scope["type"] == "lifespan":
         await _live(receive, send)
     if scope["type"] != "http":
         return
-    request = request_of(scope, receive, scope["path"].removeprefix(PREFIX))
+    path = scope["path"].removeprefix(PREFIX)
+    request = Request(scope["method"], path, scope.get("query_string", b""), dict(scope["headers"]))
     try:
-        answer = await _handler(scope["method"], request)(door, request)
-    except Denied as denied:
-        answer = _no(request, denied)
-    except strict.Unreadable as unreadable:
-        answer = _no(request, Denied(400, "unreadable", str(unreadable)))
-    except Gone:
+        request.content = await body_of(receive)
+    except ConnectionError:
         return
+    answer = await answer_to(request)
+    headers, body = answer.written()
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def answer_to(request: Request) -> Answer:
+    """What a request is told. Every way of saying no has one shape, in the reader's language, without a trace of the
+    inside.
+    """
+    try:
+        return await _handler(request)(door, request)
+    except Denied as denied:
+        return _no(request, denied)
+    except strict.Unreadable as unreadable:
+        return _no(request, Denied(400, "unreadable", str(unreadable)))
     except AWAY as error:
         # Also a cancelled or deadlocked statement: nothing was kept, the same key may be sent again.
         log.warning("the database did not answer: %s", type(error).__name__)
-        answer = _no(request, Denied(503, "busy", _("The platform is busy. Please try again in a moment.")))
+        return _no(request, Denied(503, "busy", _("The platform is busy. Please try again in a moment.")))
     except Exception:
         log.exception("the door failed")
-        answer = _no(request, Denied(500, "failed", _("The platform is busy. Please try again in a moment.")))
-    await write(send, answer)
+        return _no(request, Denied(500, "failed", _("The platform is busy. Please try again in a moment.")))
 
 
-def _handler(method: str, request: Request) -> Handler:
-    found = COMMANDS.get(("GET" if method == "HEAD" else method, request.path))
+def _handler(request: Request) -> Handler:
+    found = COMMANDS.get(("GET" if request.method == "HEAD" else request.method, request.path))
     if found is not None:
         return found
     known = request.path in _PATHS

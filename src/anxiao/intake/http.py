@@ -1,5 +1,5 @@
-"""A request read and an answer written: plain ASGI, because a framework's share would be a quarter of a report's
-price.
+"""A request and an answer as the handlers see them, whichever way they travel: through ASGI (``app.application``) or
+straight from the connection (``protocol``). No framework, because its share would be a quarter of a report's price.
 """
 
 from __future__ import annotations
@@ -7,8 +7,10 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from anxiao.base import clock
 from anxiao.base.marking import gettext_noop as _
 from anxiao.intake import strict
 
@@ -32,18 +34,17 @@ class Denied(Exception):
         super().__init__(code)
 
 
-class Gone(Exception):
-    """The caller left in the middle of its own request."""
-
-
 @dataclass(slots=True)
 class Request:
-    """What came; header names in lower case."""
+    """What came, whole; header names in lower case. ``content`` is None for a body of more than anybody needs."""
 
+    method: str
     path: str
     query: bytes
     headers: Mapping[bytes, bytes]
-    receive: Receive
+    content: bytes | None = b""
+    arrived: datetime = field(default_factory=lambda: clock.now())
+    """The server's clock at arrival decides between on time and late, not the moment at which a body was complete."""
 
     def header(self, name: bytes) -> str:
         """A header's text, or ``""``."""
@@ -57,18 +58,11 @@ class Request:
                 return value
         return ""
 
-    async def body(self) -> bytes:
-        """All of the body. Counted while reading: a stated length may lie, and a missing one says nothing."""
-        chunks = bytearray()
-        while True:
-            message = await self.receive()
-            if message["type"] == "http.disconnect":
-                raise Gone
-            chunks += message.get("body", b"")
-            if len(chunks) > strict.LARGEST_BODY:
-                raise Denied(413, "too_large", _("The request is too large."))
-            if not message.get("more_body", False):
-                return bytes(chunks)
+    def body(self) -> bytes:
+        """All of the body."""
+        if self.content is None:
+            raise Denied(413, "too_large", _("The request is too large."))
+        return self.content
 
 
 @dataclass(slots=True)
@@ -79,18 +73,27 @@ class Answer:
     body: Mapping[str, Any] | None
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def written(self) -> tuple[list[tuple[bytes, bytes]], bytes]:
+        """Headers and body as they travel. What is not marked otherwise is nobody's to keep."""
+        body = b"" if self.body is None else _ENCODE(self.body).encode("utf-8", "backslashreplace")
+        headers = [*_ALWAYS, (b"content-length", b"%d" % len(body))]
+        if "Cache-Control" not in self.headers:
+            headers.append(_NO_STORE)
+        headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in self.headers.items()]
+        return headers, body
 
-def request_of(scope: Scope, receive: Receive, path: str) -> Request:
-    """The request behind an ASGI scope."""
-    return Request(path, scope.get("query_string", b""), dict(scope["headers"]), receive)
 
-
-async def write(send: Send, answer: Answer) -> None:
-    """Send an answer. What is not marked otherwise is nobody's to keep."""
-    body = b"" if answer.body is None else _ENCODE(answer.body).encode("utf-8", "backslashreplace")
-    headers = [*_ALWAYS, (b"content-length", str(len(body)).encode())]
-    if "Cache-Control" not in answer.headers:
-        headers.append(_NO_STORE)
-    headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+async def body_of(receive: Receive) -> bytes | None:
+    """The body behind an ASGI ``receive``, or None when it is too large. Counted while reading: a stated length may
+    lie, and a missing one says nothing. ``ConnectionError`` when the caller left in the middle.
+    """
+    chunks = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionError
+        chunks += message.get("body", b"")
+        if len(chunks) > strict.LARGEST_BODY:
+            return None
+        if not message.get("more_body", False):
+            return bytes(chunks)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeGuard
+from typing import Any, NamedTuple, TypeGuard
 from urllib.parse import parse_qs
 from uuid import UUID
 
@@ -22,8 +21,7 @@ _LONGEST_REASON = 300
 _LONGEST_TICKET = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Submission:
+class Submission(NamedTuple):
     """A request to keep a report, its shape checked and its answers not yet judged."""
 
     ticket: str

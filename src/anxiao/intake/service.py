@@ -22,7 +22,6 @@ from anxiao.questionnaires.rules import (
     Compiled,
     carry_over,
     conditions_beside,
-    flags_of,
     judge,
     stable_labels,
 )
@@ -98,7 +97,8 @@ async def submit(door: Door, held: Pass, sent: Submission, now: datetime, *, cor
         outcome = await door.batches.settle(draft)
     except Full:
         raise Denied(503, "busy", _("The platform is busy. Please try again in a moment.")) from None
-    return await _answer(door, held, sent, now, outcome, form)
+    # a repeat stands only with the same answers, so what they say of help is the same too
+    return await _answer(door, held, sent, now, outcome, verdict.flags.needs_help)
 
 
 async def _ticket(door: Door, held: Pass, sent: Submission, now: datetime, *, correction: bool) -> Ticket:
@@ -135,7 +135,9 @@ def _wrong(ticket: Ticket | None, held: Pass, sent: Submission, *, correction: b
 _NOTED = (Result.REPEATED, Result.ALREADY, Result.KEY_REUSED)
 
 
-async def _answer(door: Door, held: Pass, sent: Submission, now: datetime, outcome: Accepted, form: Compiled) -> Answer:
+async def _answer(
+    door: Door, held: Pass, sent: Submission, now: datetime, outcome: Accepted, needs_help: bool
+) -> Answer:
     if outcome.result in _NOTED:
         verb = "intake.repeated" if outcome.result is Result.REPEATED else "intake.refused"
         await note(door.pool, held, now, verb, {"code": outcome.result.value, "round": sent.round_id})
@@ -143,7 +145,7 @@ async def _answer(door: Door, held: Pass, sent: Submission, now: datetime, outco
     receipt = None if outcome.receipt is None else receipt_json(outcome.receipt)
     if outcome.stands:
         (meters.accepted if outcome.result is Result.ACCEPTED else meters.repeated)()
-        return Answer(status, {"receipt": receipt, "help": flags_of(form, outcome.row).needs_help})
+        return Answer(status, {"receipt": receipt, "help": needs_help})
     raise Denied(status, outcome.result.value, message, **({} if receipt is None else {"receipt": receipt}))
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import IntEnum
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from anxiao.base.clock import SHANGHAI
@@ -104,8 +104,7 @@ def _key(row: Mapping[str, Any], series: int, metric: Metric, slot: int = 0) -> 
     return Key(row["school_id"], row["organisation_id"], row["day"], series, row["audience"], metric, slot)
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What a reporter keeps (回执).  ``signature`` (``base.signatures``) is put under it when it is handed out."""
 
     number: str

@@ -130,26 +130,27 @@ SELECT school FROM unnest(%(schools)s::int[]) AS school WHERE NOT pg_try_advisor
 """
 """The schools whose roster is being changed at this moment; the others are held."""
 
-FACTS = """
-WITH asked AS MATERIALIZED (
-    SELECT r.id, r.day, r.opens_at, r.deadline_at, r.closes_at, r.version_id, c.id AS campaign_id, c.audiences
-    FROM round r JOIN campaign c ON c.id = r.campaign_id WHERE r.id = ANY(%(rounds)s::int[])
-)
-SELECT p.school_id, p.id AS person_id, p.audience, m.organisation_id, r.campaign_id, r.id AS round_id,
-       r.opens_at, r.deadline_at, r.closes_at, r.version_id, p.audience = ANY(r.audiences) AS asked,
-       e.id IS NOT NULL AS exempt
-FROM unnest(%(schools)s::int[], %(persons)s::bigint[], %(rounds)s::int[]) AS d(school_id, person_id, round_id)
-JOIN asked r ON r.id = d.round_id
-JOIN person p ON p.school_id = d.school_id AND p.id = d.person_id
-JOIN membership m ON m.school_id = d.school_id AND m.person_id = d.person_id AND m.superseded_at IS NULL
-    AND m.valid_from <= r.day AND (m.valid_to IS NULL OR m.valid_to > r.day)
-LEFT JOIN exemption e ON e.school_id = d.school_id AND e.person_id = d.person_id AND e.cancelled_at IS NULL
-    AND e.valid_from <= r.day AND e.valid_to > r.day
+ROUNDS = """
+SELECT r.id AS round_id, r.opens_at, r.deadline_at, r.closes_at, r.version_id, c.id AS campaign_id, c.audiences
+FROM round r JOIN campaign c ON c.id = r.campaign_id WHERE r.id = ANY(%(rounds)s::int[])
 """
-"""Who these people are and what the rounds ask.  The few rounds of a batch are read once.
+"""What the few rounds of a batch ask, read once and not beside every person."""
 
-Persons come as bigint, which the exclusion constraints (GiST) of membership and exemption cannot compare: the planner
-holds them for as cheap as the plain indexes, and they cost five times as much.
+FACTS = """
+SELECT p.school_id, p.id AS person_id, d.round_id, p.audience, m.organisation_id, e.id IS NOT NULL AS exempt
+FROM unnest(%(schools)s::int[], %(persons)s::int[], %(persons)s::bigint[], %(rounds)s::int[], %(days)s::date[])
+    AS d(school_id, id, person_id, round_id, day)
+JOIN person p ON p.school_id = d.school_id AND p.id = d.id
+JOIN membership m ON m.school_id = d.school_id AND m.person_id = d.person_id AND m.superseded_at IS NULL
+    AND m.valid_from <= d.day AND (m.valid_to IS NULL OR m.valid_to > d.day)
+LEFT JOIN exemption e ON e.school_id = d.school_id AND e.person_id = d.person_id AND e.cancelled_at IS NULL
+    AND e.valid_from <= d.day AND e.valid_to > d.day
+"""
+"""Who these people are.
+
+Membership and exemption meet the person as bigint, which their exclusion constraints (GiST) cannot compare: the planner
+holds those for as cheap as the plain indexes, and at a million people they cost three times as much.  The person
+itself meets an int, or the planner would conclude from one to the other.
 """
 
 STANDING = """
@@ -227,7 +228,8 @@ def accept(drafts: Sequence[Draft], signer: Signer, *, patient: bool = True) -> 
     schools = sorted({d.school_id for d in drafts})
     locks = {"lock": ROSTER_LOCK_CLASS, "schools": pgarrays.plain(schools)}
     corrections = [d for d in drafts if d.correction]
-    looks = [Step(FACTS, _arrays(drafts))]
+    asking = Step(ROUNDS, {"rounds": pgarrays.plain(sorted({d.round_id for d in drafts}))})
+    looks = [asking, Step(FACTS, _arrays(drafts))]
     if corrections:
         looks.append(Step(STANDING, _arrays(corrections)))
     held, *seen = yield [
@@ -236,8 +238,9 @@ def accept(drafts: Sequence[Draft], signer: Signer, *, patient: bool = True) -> 
         *(Step(LOCK_STANDING, _where(d), wanted=False) for d in corrections),
         *looks,
     ]
-    found, stood = seen[len(corrections)], seen[-1] if corrections else ()
+    asked, found, stood = (*seen[len(corrections) :], ())[:3]
     busy = {row["school"] for row in held}
+    rounds = {row["round_id"]: row for row in asked}
     facts = {_person(f): f for f in found}
     standing = _by_person(stood)
 
@@ -255,8 +258,8 @@ def accept(drafts: Sequence[Draft], signer: Signer, *, patient: bool = True) -> 
             outcomes[i] = repeated
         elif who in writers:
             open_questions[i] = Accepted(Result.HELD_UP)
-        elif (refusal := _refusal(draft, facts.get(who), stands)) is None:
-            rows[who] = _row(draft, facts[who], stands)
+        elif (refusal := _refusal(draft, facts.get(who), rounds.get(draft.round_id), stands)) is None:
+            rows[who] = _row(draft, facts[who], rounds[draft.round_id], stands)
             writers[who] = i
         elif refusal in (Result.NOT_OPEN, Result.CLOSED):
             # what was acknowledged once is acknowledged again, also after the round has closed
@@ -283,7 +286,7 @@ def accept(drafts: Sequence[Draft], signer: Signer, *, patient: bool = True) -> 
     last = [Step(STANDING, _arrays([drafts[i] for i in open_questions]))] if open_questions else []
     if done:
         authors = {who: drafts[i] for who, i in writers.items()}
-        last += _counted(done, authors, facts, standing) + _entered(done, authors, receipts, root)
+        last += _counted(done, authors, facts, rounds, standing) + _entered(done, authors, receipts, root)
     answers = (yield last) if last else ()
     if open_questions:
         standing = _by_person(answers[0])
@@ -309,20 +312,22 @@ def _handed_out(known: Accepted, signer: Signer) -> Accepted:
     if known.receipt is None or known.receipt.signature:
         return known
     _, (signature,) = signer.sign([known.receipt.digest])
-    return replace(known, receipt=replace(known.receipt, signature=signature))
+    return replace(known, receipt=known.receipt._replace(signature=signature))
 
 
-def _refusal(draft: Draft, facts: Mapping[str, Any] | None, standing: Rows) -> Result | None:
-    if facts is None or not facts["asked"]:
+def _refusal(
+    draft: Draft, facts: Mapping[str, Any] | None, asked: Mapping[str, Any] | None, standing: Rows
+) -> Result | None:
+    if facts is None or asked is None or facts["audience"] not in asked["audiences"]:
         return Result.NOT_EXPECTED
-    if draft.form_version_id != facts["version_id"]:
+    if draft.form_version_id != asked["version_id"]:
         return Result.FORM_CHANGED
     if draft.correction:
         if not standing:
             return Result.NOTHING_TO_CORRECT
         # the ticket was for another version: somebody has corrected in the meantime
         return Result.ALREADY if draft.version not in (None, standing[-1]["version"] + 1) else None
-    times = RoundTimes(facts["opens_at"], facts["deadline_at"], facts["closes_at"])
+    times = _times(asked)
     if is_open(times, draft.received_at):
         return None
     return Result.NOT_OPEN if draft.received_at < times.opens_at else Result.CLOSED
@@ -341,9 +346,12 @@ def _first(standing: Rows) -> Accepted:
     return Accepted(Result.ALREADY, receipt_of(standing[0]), standing[0])
 
 
-def _row(draft: Draft, facts: Mapping[str, Any], standing: Rows) -> dict[str, Any]:
+def _times(asked: Mapping[str, Any]) -> RoundTimes:
+    return RoundTimes(asked["opens_at"], asked["deadline_at"], asked["closes_at"])
+
+
+def _row(draft: Draft, facts: Mapping[str, Any], asked: Mapping[str, Any], standing: Rows) -> dict[str, Any]:
     first = standing[0] if standing else None
-    times = RoundTimes(facts["opens_at"], facts["deadline_at"], facts["closes_at"])
     return {
         **{c: _value(draft.typed, c) for c in COLUMNS},
         "school_id": draft.school_id,
@@ -352,7 +360,7 @@ def _row(draft: Draft, facts: Mapping[str, Any], standing: Rows) -> dict[str, An
         "person_id": draft.person_id,
         "version": standing[-1]["version"] + 1 if standing else 1,
         "is_current": True,
-        "late": first["late"] if first else is_late(times, draft.received_at),
+        "late": first["late"] if first else is_late(_times(asked), draft.received_at),
         "audience": facts["audience"],
         "channel": draft.channel,
         "organisation_id": facts["organisation_id"],
@@ -372,12 +380,16 @@ def _value(typed: Mapping[str, Any], column: str) -> Any:
 
 
 def _counted(
-    done: Rows, authors: Mapping[Who, Draft], facts: Mapping[Who, Any], standing: Mapping[Who, Rows]
+    done: Rows,
+    authors: Mapping[Who, Draft],
+    facts: Mapping[Who, Any],
+    rounds: Mapping[int, Any],
+    standing: Mapping[Who, Rows],
 ) -> list[Step]:
     deltas: list[Delta] = []
     for row in done:
         who = _person(row)
-        series = facts[who]["campaign_id"]
+        series = rounds[row["round_id"]]["campaign_id"]
         if row["version"] > 1:
             deltas += deltas_of_correction(standing[who][-1], row, series=series)
         else:

@@ -18,26 +18,38 @@ WITH taken AS (
 ), summed AS (
     SELECT school_id, node_id, day, series, audience, metric, slot, sum(n)::int AS n
     FROM taken GROUP BY school_id, node_id, day, series, audience, metric, slot
+), of_parents AS MATERIALIZED (
+    SELECT node.parent_id AS node_id, s.day, s.series, s.audience, s.metric, s.slot, sum(s.n)::int AS n
+    FROM summed s JOIN organisation node ON node.id = s.node_id
+    WHERE node.parent_id IS NOT NULL
+    GROUP BY node.parent_id, s.day, s.series, s.audience, s.metric, s.slot
 ), lines AS MATERIALIZED (
     SELECT node.id AS node_id, above.id AS above_id, above.school_id
-    FROM (SELECT DISTINCT node_id FROM summed) moved
+    FROM (SELECT DISTINCT node_id FROM of_parents) moved
     JOIN organisation node ON node.id = moved.node_id
     CROSS JOIN LATERAL unnest(string_to_array(node.path::text, '.')::int[]) AS label(id)
     JOIN organisation above ON above.id = label.id
 ), rolled AS (
-    SELECT l.school_id, l.above_id AS node_id, s.day, s.series, s.audience, s.metric, s.slot, sum(s.n) AS n
-    FROM summed s JOIN lines l ON l.node_id = s.node_id
-    GROUP BY l.school_id, l.above_id, s.day, s.series, s.audience, s.metric, s.slot
+    SELECT school_id, node_id, day, series, audience, metric, slot, sum(n) AS n
+    FROM (
+        SELECT school_id, node_id, day, series, audience, metric, slot, n FROM summed
+        UNION ALL
+        SELECT l.school_id, l.above_id, p.day, p.series, p.audience, p.metric, p.slot, p.n
+        FROM of_parents p JOIN lines l ON l.node_id = p.node_id
+    ) every
+    GROUP BY school_id, node_id, day, series, audience, metric, slot
 ), told AS (
     INSERT INTO tally_fold AS f (school_id, folds) SELECT DISTINCT school_id, 1 FROM summed
     ON CONFLICT (school_id) DO UPDATE SET folds = f.folds + 1
 )
 INSERT INTO tally AS t (school_id, node_id, day, series, audience, metric, slot, n)
 SELECT school_id, node_id, day, series, audience, metric, slot, n FROM rolled
-ORDER BY school_id, node_id, day, series, audience, metric, slot
-ON CONFLICT (school_id, node_id, day, series, audience, metric, slot) DO UPDATE SET n = t.n + excluded.n
+ORDER BY school_id, day, node_id, series, audience, metric, slot
+ON CONFLICT (school_id, day, node_id, series, audience, metric, slot) DO UPDATE SET n = t.n + excluded.n
 """
 """Takes every committed delta and adds it to its node and to all nodes above, up to the root; counts that it did.
+
+Ten classes have one college, so the way up is looked for once a parent and not once a class.
 
 Nodes above the schools have school 0, and so have their sums: a province reads its fourteen days from one node.
 """
@@ -54,7 +66,7 @@ SELECT school_id, node_id, day, series, audience, metric, slot, sum(n)::int FROM
     SELECT school_id, node_id, day, series, audience, metric, slot, -n FROM tally WHERE school_id = 0
 ) difference
 GROUP BY school_id, node_id, day, series, audience, metric, slot HAVING sum(n) <> 0
-ON CONFLICT (school_id, node_id, day, series, audience, metric, slot) DO UPDATE SET n = t.n + excluded.n
+ON CONFLICT (school_id, day, node_id, series, audience, metric, slot) DO UPDATE SET n = t.n + excluded.n
 """
 """What nodes above the schools hold becomes the sum of the schools beneath them; nothing is written where it is."""
 

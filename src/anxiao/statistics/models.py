@@ -28,7 +28,7 @@ class CounterKey(models.Model):
 
 
 class Tally(CounterKey):
-    pk = models.CompositePrimaryKey("school_id", "node_id", "day", "series", "audience", "metric", "slot")
+    pk = models.CompositePrimaryKey("school_id", "day", "node_id", "series", "audience", "metric", "slot")
 
     class Meta:
         managed = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from datetime import date
+from datetime import date, timedelta
 
 from django.db import connection
 
@@ -23,11 +23,11 @@ WITH wanted AS MATERIALIZED (
 ), waiting AS MATERIALIZED (
     SELECT d.school_id, d.node_id, d.day, d.audience, d.metric, d.slot, d.n FROM tally_delta d
     WHERE d.school_id = ANY(ARRAY(SELECT DISTINCT school_id FROM wanted)) AND NOT EXISTS (SELECT FROM above)
-      AND ((d.series = %(series)s AND d.day BETWEEN %(first)s AND %(last)s) OR (d.series = 0 AND d.day <= %(last)s))
+      AND ((d.series = %(series)s AND d.day = ANY(%(days)s::date[])) OR (d.series = 0 AND d.day <= %(last)s))
     UNION ALL
     SELECT d.school_id, d.node_id, d.day, d.audience, d.metric, d.slot, d.n FROM tally_delta d
     WHERE EXISTS (SELECT FROM above)
-      AND ((d.series = %(series)s AND d.day BETWEEN %(first)s AND %(last)s) OR (d.series = 0 AND d.day <= %(last)s))
+      AND ((d.series = %(series)s AND d.day = ANY(%(days)s::date[])) OR (d.series = 0 AND d.day <= %(last)s))
 ), of_school AS MATERIALIZED (
     SELECT school_id, day, audience, metric, slot, sum(n)::int AS n FROM waiting
     GROUP BY school_id, day, audience, metric, slot
@@ -37,7 +37,7 @@ WITH wanted AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT t.day, t.audience, t.metric, t.slot, t.n FROM tally t
         WHERE t.school_id = w.school_id AND t.node_id = w.id
-          AND t.series = %(series)s AND t.day BETWEEN %(first)s AND %(last)s
+          AND t.series = %(series)s AND t.day = ANY(%(days)s::date[])
         UNION ALL
         SELECT t.day, t.audience, t.metric, t.slot, t.n FROM tally t
         WHERE t.school_id = w.school_id AND t.node_id = w.id AND t.series = 0 AND t.day <= %(last)s
@@ -58,8 +58,9 @@ WITH wanted AS MATERIALIZED (
 """
 """Everything that counts for some nodes between two days, and the roster's steps up to the last.
 
-Two index scans a node, never its whole history.  What waits is added up once: for a school and for what lies above the
-schools by school, so that a province looks up no class; only beneath a school by the nodes of that school.
+Two index scans a node, never its whole history; days are named one by one, because the key has them before the nodes.
+What waits is added up once: for a school and for what lies above the schools by school, so that a province looks up no
+class; only beneath a school by the nodes of that school.
 """
 
 _READ = f"""{_COUNTED}
@@ -111,7 +112,7 @@ def numbers(
             {
                 "nodes": list(found),
                 "series": series,
-                "first": day,
+                "days": [day],
                 "last": day,
                 "all_slots": slots_of is None,
                 "by_slot": list(slots_of or ()),
@@ -134,7 +135,14 @@ def daily_totals(
     with connection.cursor() as cursor:
         cursor.execute(
             _TOTALS,
-            {"nodes": list(nodes), "series": series, "first": first, "last": last, "slots_on": list(slots_on)},
+            {
+                "nodes": list(nodes),
+                "series": series,
+                "days": [first + timedelta(n) for n in range((last - first).days + 1)],
+                "first": first,
+                "last": last,
+                "slots_on": list(slots_on),
+            },
         )
         for day, audience, metric, slot, n in cursor.fetchall():
             found[day][(audience, metric, slot)] = n
