@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from anxiao.base.passes import Pass
 from anxiao.base.tenancy import school_context
 from anxiao.intake import batches as batching
 from anxiao.intake import meters
@@ -70,6 +71,37 @@ def test_halves_find_the_bad_one_in_few_commits(cast: Cast, monkeypatch: pytest.
 
     assert opened(story) <= 8
     assert len(stored()) == 63
+
+
+@pytest.mark.usefixtures("morning")
+def test_a_no_change_that_says_too_little_is_refused_alone_and_its_neighbours_are_kept(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, new_here, last = crowd(cast.tongxin1, 3)
+    round = asked()
+    monkeypatch.setattr(batching, "WRITERS", 1)
+
+    def body(held: Pass, **changes: Any) -> dict[str, Any]:
+        sent = submission(held, round)
+        return {
+            "ticket": sent.ticket,
+            "round": sent.round_id,
+            "form_version": sent.form_version,
+            "key": str(sent.key),
+            "answers": sent.answers,
+            **changes,
+        }
+
+    async def story(door: Door) -> list[tuple[int, Any]]:
+        bodies = [body(first), body(new_here, unchanged=True, answers={"temperature": 36.5}), body(last)]
+        found = await asyncio.gather(
+            *(Phone(held).report(sent) for held, sent in zip((first, new_here, last), bodies, strict=True))
+        )
+        assert door.batches.committed == 1
+        return [(answered.status, answered.body.get("code")) for answered in found]
+
+    assert opened(story) == [(201, None), (422, "invalid"), (201, None)]
+    assert stored() == {first.person_id, last.person_id}
 
 
 def test_a_full_queue_is_said_at_once_and_with_when_to_come_again(

@@ -22,8 +22,8 @@ COSTS = {
     "report": 7,
     # seven people at once
     "seven reports": 7,
-    # beside the report: scope and the record that is copied
-    "report, no change": 9,
+    # beside the report: the record that is copied
+    "report, no change": 8,
     # scope and name of the actor; scope, roster, lock, rounds, facts, standing, retire, report, counters (as they
     # move), ledger
     "correction": 12,

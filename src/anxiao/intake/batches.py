@@ -13,13 +13,16 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from anxiao.base.deployment import receipt_signer
+from anxiao.base.tickets import Ticket
 from anxiao.intake import meters
 from anxiao.intake.company import company
-from anxiao.intake.database import AWAY, Pool, drive, transaction
+from anxiao.intake.database import AWAY, Connection, Pool, drive, transaction
+from anxiao.intake.earlier import Record, records
+from anxiao.intake.http import Denied
 from anxiao.reporting.storage import Accepted, Draft, Result, accept
 
 log = logging.getLogger(__name__)
@@ -40,11 +43,26 @@ class Full(Exception):
     """More reports are waiting than this process will promise to keep in time."""
 
 
+@dataclass(slots=True)
+class Unfinished:
+    """A report that says "no change": it can be judged when its record is at hand, which its own transaction reads.
+
+    ``finish`` is given the record (None: there is none) and makes the draft, or raises what the sender is told.
+    """
+
+    ticket: Ticket
+    finish: Callable[[Record | None], Draft]
+
+    @property
+    def school_id(self) -> int:
+        return self.ticket.school_id
+
+
 @dataclass(slots=True, eq=False)
 class Waiting:
-    """A judged report and who waits for its outcome."""
+    """A report and who waits for its outcome."""
 
-    draft: Draft
+    draft: Draft | Unfinished
     outcome: asyncio.Future[Accepted] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
 
@@ -102,7 +120,7 @@ class Batches:
             writer.cancel()
         await asyncio.gather(*self._writers, return_exceptions=True)
 
-    async def settle(self, draft: Draft) -> Accepted:
+    async def settle(self, draft: Draft | Unfinished) -> Accepted:
         """Keep a report; returns what became of it, after the commit."""
         # those who left while they waited still have their place until a writer comes to it
         if self._waiting >= LONGEST_QUEUE or self._queue.full():
@@ -160,14 +178,14 @@ class Batches:
 
     async def _commit(self, batch: Sequence[Waiting], *, patient: bool) -> None:
         begun = time.perf_counter()
-        # One order for everybody: two writers that correct the same reports wait for each other and never in a ring.
-        ordered = sorted(batch, key=lambda w: (w.draft.school_id, w.draft.person_id, w.draft.round_id))
-        drafts = [waiting.draft for waiting in ordered]
-        async with transaction(self._pool, *{draft.school_id for draft in drafts}) as connection:
-            outcomes = await drive(connection, accept(drafts, receipt_signer(), patient=patient))
+        async with transaction(self._pool, *{waiting.draft.school_id for waiting in batch}) as connection:
+            # One order for everybody: two writers that correct the same reports wait for each other, never in a ring.
+            ordered = sorted(await _finished(connection, batch), key=_in_order)
+            drafts = [draft for draft, _waiting in ordered]
+            outcomes = await drive(connection, accept(drafts, receipt_signer(), patient=patient)) if drafts else []
         self.committed += 1
         meters.batch(len(batch), time.perf_counter() - begun)
-        for waiting, outcome in zip(ordered, outcomes, strict=True):
+        for (_draft, waiting), outcome in zip(ordered, outcomes, strict=True):
             if outcome.result is Result.HELD_UP and not patient:
                 self._wait_for_roster(waiting)
             elif not waiting.outcome.done():
@@ -189,6 +207,26 @@ class Batches:
                 await self._settle_together(batch, patient=True)
             del queue[: len(batch)]
         del self._held_up[school]
+
+
+async def _finished(connection: Connection, batch: Sequence[Waiting]) -> list[tuple[Draft, Waiting]]:
+    """The drafts of a batch; whose answers are refused is told so, and the others go on."""
+    asking = [waiting.draft for waiting in batch if isinstance(waiting.draft, Unfinished)]
+    found = await records(connection, [asked.ticket for asked in asking]) if asking else {}
+    before = {id(asked): found.get(n) for n, asked in enumerate(asking)}
+    drafts = []
+    for waiting in batch:
+        draft = waiting.draft
+        try:
+            drafts.append((draft.finish(before[id(draft)]) if isinstance(draft, Unfinished) else draft, waiting))
+        except Denied as denied:
+            _fail(waiting, denied)
+    return drafts
+
+
+def _in_order(kept: tuple[Draft, Waiting]) -> tuple[int, int, int]:
+    draft, _waiting = kept
+    return draft.school_id, draft.person_id, draft.round_id
 
 
 def _fail(waiting: Waiting, error: Exception) -> None:

@@ -1,5 +1,6 @@
-"""The records that "no change" copies, looked up together: whoever asks while a look-up is under way joins the next
-one.
+"""The records that "no change" copies. For a page that shows their labels they are looked up together: whoever asks
+while a look-up is under way joins the next one. A report reads its record in the transaction that keeps it
+(``batches``).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from anxiao.base import pgarrays
 from anxiao.base.tickets import Ticket
 from anxiao.intake import statements
 from anxiao.intake.company import company
-from anxiao.intake.database import Pool, rows, transaction
+from anxiao.intake.database import Connection, Pool, rows, transaction
 
 LARGEST = 128
 
@@ -57,15 +58,20 @@ class Earlier:
 
     async def _read(self, tickets: Sequence[Ticket]) -> dict[int, Record]:
         async with transaction(self._pool, *{ticket.school_id for ticket in tickets}) as connection:
-            found = await rows(
-                connection,
-                statements.EARLIER,
-                {
-                    "schools": pgarrays.plain([t.school_id for t in tickets]),
-                    "persons": pgarrays.plain([t.person_id for t in tickets]),
-                    "days": pgarrays.plain([t.day for t in tickets]),
-                    "rounds": pgarrays.plain([t.round_id for t in tickets]),
-                    "versions": pgarrays.plain([t.version - 1 for t in tickets]),
-                },
-            )
-        return {row["n"] - 1: row for row in found}
+            return await records(connection, tickets)
+
+
+async def records(connection: Connection, tickets: Sequence[Ticket]) -> dict[int, Record]:
+    """The records behind some tickets by their place; who has none is left out."""
+    found = await rows(
+        connection,
+        statements.EARLIER,
+        {
+            "schools": pgarrays.plain([t.school_id for t in tickets]),
+            "persons": pgarrays.plain([t.person_id for t in tickets]),
+            "days": pgarrays.plain([t.day for t in tickets]),
+            "rounds": pgarrays.plain([t.round_id for t in tickets]),
+            "versions": pgarrays.plain([t.version - 1 for t in tickets]),
+        },
+    )
+    return {row["n"] - 1: row for row in found}

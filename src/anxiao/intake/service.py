@@ -12,9 +12,10 @@ from anxiao.base.marking import gettext_noop as _
 from anxiao.base.passes import Pass
 from anxiao.base.tickets import Ticket
 from anxiao.intake import meters, statements
-from anxiao.intake.batches import Full
+from anxiao.intake.batches import Full, Unfinished
 from anxiao.intake.database import Connection, rows, transaction
 from anxiao.intake.door import Door
+from anxiao.intake.earlier import Record
 from anxiao.intake.http import Answer, Denied
 from anxiao.intake.noted import note
 from anxiao.intake.requests import Submission
@@ -22,6 +23,7 @@ from anxiao.questionnaires.rules import (
     Compiled,
     carry_over,
     conditions_beside,
+    flags_of,
     judge,
     stable_labels,
 )
@@ -61,10 +63,24 @@ async def submit(door: Door, held: Pass, sent: Submission, now: datetime, *, cor
     """Judge and keep a report or a correction; the answer is given after the commit."""
     ticket = await _ticket(door, held, sent, now, correction=correction)
     form = await door.forms.get(ticket.form_version)
-    answers = sent.answers
-    if sent.unchanged and isinstance(answers, dict):
-        before = await door.earlier.record(ticket)
-        answers = {**_carried(form, before, ticket.day), **answers}
+    actor = await _actor(door, held) if correction else ""
+    unfinished = sent.unchanged and isinstance(sent.answers, dict)
+
+    def finish(before: Record | None) -> Draft:
+        answers = {**_carried(form, before, ticket.day), **sent.answers} if unfinished else sent.answers
+        return _judged(form, answers, held, ticket, sent, now, actor)
+
+    try:
+        outcome = await door.batches.settle(Unfinished(ticket, finish) if unfinished else finish(None))
+    except Full:
+        raise Denied(503, "busy", _("The platform is busy. Please try again in a moment.")) from None
+    return await _answer(door, held, sent, now, outcome, form)
+
+
+def _judged(
+    form: Compiled, answers: Any, held: Pass, ticket: Ticket, sent: Submission, now: datetime, actor: str
+) -> Draft:
+    """The answers judged and on their way; ``Denied`` with a message for each field that is wrong."""
     verdict = judge(form, answers, ticket.day)
     if not verdict.ok:
         raise Denied(
@@ -75,7 +91,7 @@ async def submit(door: Door, held: Pass, sent: Submission, now: datetime, *, cor
                 {"field": p.field, "code": p.code, "message": p.message, "params": p.params} for p in verdict.problems
             ],
         )
-    draft = Draft(
+    return Draft(
         school_id=ticket.school_id,
         person_id=ticket.person_id,
         day=ticket.day,
@@ -87,18 +103,12 @@ async def submit(door: Door, held: Pass, sent: Submission, now: datetime, *, cor
         channel=PHONE,
         received_at=now,
         by_user_id=held.user_id,
-        actor=await _actor(door, held) if correction else "",
-        correction=correction,
+        actor=actor,
+        correction=ticket.version > 1,
         reason=sent.reason,
         captured_at=_believable(sent.captured_at, now),
         version=ticket.version,
     )
-    try:
-        outcome = await door.batches.settle(draft)
-    except Full:
-        raise Denied(503, "busy", _("The platform is busy. Please try again in a moment.")) from None
-    # a repeat stands only with the same answers, so what they say of help is the same too
-    return await _answer(door, held, sent, now, outcome, verdict.flags.needs_help)
 
 
 async def _ticket(door: Door, held: Pass, sent: Submission, now: datetime, *, correction: bool) -> Ticket:
@@ -135,9 +145,7 @@ def _wrong(ticket: Ticket | None, held: Pass, sent: Submission, *, correction: b
 _NOTED = (Result.REPEATED, Result.ALREADY, Result.KEY_REUSED)
 
 
-async def _answer(
-    door: Door, held: Pass, sent: Submission, now: datetime, outcome: Accepted, needs_help: bool
-) -> Answer:
+async def _answer(door: Door, held: Pass, sent: Submission, now: datetime, outcome: Accepted, form: Compiled) -> Answer:
     if outcome.result in _NOTED:
         verb = "intake.repeated" if outcome.result is Result.REPEATED else "intake.refused"
         await note(door.pool, held, now, verb, {"code": outcome.result.value, "round": sent.round_id})
@@ -145,7 +153,7 @@ async def _answer(
     receipt = None if outcome.receipt is None else receipt_json(outcome.receipt)
     if outcome.stands:
         (meters.accepted if outcome.result is Result.ACCEPTED else meters.repeated)()
-        return Answer(status, {"receipt": receipt, "help": needs_help})
+        return Answer(status, {"receipt": receipt, "help": flags_of(form, outcome.row).needs_help})
     raise Denied(status, outcome.result.value, message, **({} if receipt is None else {"receipt": receipt}))
 
 
