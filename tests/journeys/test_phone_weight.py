@@ -149,7 +149,8 @@ def test_the_first_page_of_a_first_visit_waits_for_one_style_and_nothing_else(
     # On a first visit no worker answers yet.
     telephone.add_init_script("delete Navigator.prototype.serviceWorker")
     costs = {}
-    for path in ("/h5/sign-in/", "/h5/activate/"):
+    for path in ("/h5/", "/h5/sign-in/", "/h5/activate/"):
+        telephone.context.clear_cookies()
         telephone.goto(path)
         costs[path] = first_visit(telephone)
     sign_in(telephone, "fresh", f"http://127.0.0.1:{line.port}")

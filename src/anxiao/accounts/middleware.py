@@ -9,7 +9,7 @@ from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.response import SimpleTemplateResponse
-from django.urls import reverse
+from django.urls import resolve, reverse
 from django.utils.http import urlencode
 
 from anxiao.accounts import gate
@@ -25,6 +25,14 @@ View = Callable[..., HttpResponse]
 def sets_own_context(view: View) -> View:
     """Mark a view that opens its school context itself (public pages which first learn the school from a form)."""
     view.sets_own_context = True  # type: ignore[attr-defined]
+    return view
+
+
+def greets_strangers(view: View) -> View:
+    """Mark a page on which a browser that was never here finds the way in itself: leading it elsewhere first would cost
+    a slow network one more round trip, half a second.
+    """
+    view.greets_strangers = True  # type: ignore[attr-defined]
     return view
 
 
@@ -55,6 +63,10 @@ class ScopeMiddleware:
             match = request.resolver_match
             if not gate.lets_through(duty, match.url_name if match else None):
                 return HttpResponseRedirect(reverse(duty))
+        never_here = request.method == "GET" and not request.COOKIES
+        if getattr(view, "greets_strangers", False) and never_here:
+            way_in: HttpResponse = resolve(reverse("accounts:sign_in")).func(request)
+            return way_in
         if getattr(view, "sets_own_context", False) or view.__module__.startswith(("allauth", "django")):
             return None
         try:

@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import conditional_page, require_GET, require_http_methods
 
+from anxiao.accounts.middleware import greets_strangers
 from anxiao.base import tickets
 from anxiao.base.clock import SHANGHAI, day_of, now
 from anxiao.base.errors import Invalid, Refused
@@ -67,6 +68,7 @@ def _may_be_kept(response: HttpResponse, who: phone.Me) -> HttpResponse:
     return response
 
 
+@greets_strangers
 @require_GET
 @for_a_person
 def today(request: HttpRequest) -> HttpResponse:
