@@ -71,7 +71,9 @@ def test_two_groups_share_a_database_and_each_serves_its_own_doors(data: Path) -
                 "last_commit_age_seconds": None,
             }
             assert get(f"http://127.0.0.1:{other}/health")[1]["intake"] is None
+            (page,) = console.children("anxiao.config.worker")
             for worker in intake.children("anxiao.config.worker"):
+                assert worker.nice() > page.nice(), "somebody waits for the page"
                 held = worker.environ()
                 assert "ANXIAO_OWNER_URL" not in held and "ANXIAO_BULK_URL" not in held
             worker.kill()
