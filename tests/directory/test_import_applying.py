@@ -57,7 +57,8 @@ def bring(cast: Cast, data: bytes, kind: Audience = STUDENT, now: Any = MORNING)
 
 
 def counted(import_: DirectoryImport) -> tuple[int, ...]:
-    return tuple(import_.counts[verdict.value] for verdict in RowVerdict)
+    shown = (RowVerdict.JOINS, RowVerdict.CHANGED, RowVerdict.UNCHANGED, RowVerdict.REJECTED)
+    return tuple(import_.counts[verdict.value] for verdict in shown)
 
 
 def students(*rows: list[Any]) -> bytes:

@@ -68,6 +68,10 @@ def _value(name: str, kind: str, school: int, day: date) -> Any:
         return True
     if kind in ("int2", "int4", "int8"):
         return school
+    if kind == "bytea":
+        return str(school).encode()
+    if kind == "_int4":
+        return [school]
     if kind == "jsonb":
         return "{}"
     if kind == "uuid":

@@ -127,7 +127,7 @@ def show(request: HttpRequest, import_id: int) -> HttpResponse:
         "absent": counts.get("absent", 0),
         "effects": effects_of(import_),
         "useful": changes_anything(import_),
-        "people": counts[RowVerdict.NEW.value] + counts[RowVerdict.CHANGED.value],
+        "people": counts[RowVerdict.JOINS.value] + counts[RowVerdict.CHANGED.value],
         "rejected": counts[RowVerdict.REJECTED.value] if "forgotten" not in counts else 0,
         "forgotten": "forgotten" in counts,
     }
@@ -174,10 +174,10 @@ def errors(request: HttpRequest, import_id: int) -> HttpResponse:
     return _workbook(data, f"{TEMPLATES[Audience(import_.audience)].title}-{_('to mend')}-{import_.pk}.xlsx")
 
 
-_ORDER = (RowVerdict.REJECTED, RowVerdict.NEW, RowVerdict.CHANGED, RowVerdict.UNCHANGED)
+_ORDER = (RowVerdict.REJECTED, RowVerdict.JOINS, RowVerdict.CHANGED, RowVerdict.UNCHANGED)
 """What needs somebody comes first."""
 _TONES = {
-    RowVerdict.NEW: "good",
+    RowVerdict.JOINS: "good",
     RowVerdict.CHANGED: "late",
     RowVerdict.UNCHANGED: "exempt",
     RowVerdict.REJECTED: "missing",
@@ -186,7 +186,7 @@ _TONES = {
 
 def _meaning(verdict: RowVerdict, waiting: bool) -> str:
     match verdict:
-        case RowVerdict.NEW:
+        case RowVerdict.JOINS:
             return _("Rows whose number the directory does not know yet.")
         case RowVerdict.CHANGED:
             return _("Rows of known people in which at least one field differs from the directory.")

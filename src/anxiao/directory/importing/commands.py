@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
@@ -26,20 +26,23 @@ from anxiao.directory.importing.judging import JudgedRow, Judgement, judge
 from anxiao.directory.importing.report import error_workbook, say_finding
 from anxiao.directory.importing.sheets import BLOCKING
 from anxiao.directory.models import DirectoryImport, ImportRow, Organisation, School
-from anxiao.directory.names import ROSTER_CHANGED, Audience, ImportState, RowVerdict
+from anxiao.directory.names import ROSTER_CHANGED, Audience, ImportState, ImportTemplate, RowVerdict, template_of
 from anxiao.ledger.commands import Line, record, record_many
+
+Leavers = Literal["none", "all"] | Collection[int]
+"""Who of the people not in the file leaves: nobody, everybody, or the rows with these ids."""
 
 KEPT_FOR = timedelta(days=30)
 """How long the rows of an import stay to be looked at or mended."""
 
 # A row id per staged row keeps the file's order; arrays make it one statement whatever the number of rows.
 _STAGE = """
-INSERT INTO import_row (school_id, source_id, sheet, row, verdict, raw, "values", changes, faults)
-SELECT %(school)s, %(source)s, u.sheet, u.number, u.verdict, u.raw, u.accepted, '{}', u.faults
+INSERT INTO import_row
+    (school_id, source_id, sheet, row, verdict, raw, "values", changes, faults, notes, chosen, kept)
+SELECT %(school)s, %(source)s, u.sheet, u.number, u.verdict, u.raw, u.accepted, '{}', u.faults, '[]', false, '{}'
 FROM unnest(%(sheets)s::text[], %(numbers)s::int[], %(verdicts)s::text[], %(raw)s::jsonb[], %(accepted)s::jsonb[],
             %(faults)s::jsonb[]) WITH ORDINALITY AS u(sheet, number, verdict, raw, accepted, faults, position)
 ORDER BY u.position
-ON CONFLICT DO NOTHING
 RETURNING id
 """
 
@@ -125,6 +128,46 @@ ORDER BY w.organisation_id
 """
 
 
+def upload_import(
+    *,
+    by: Scope,
+    school: School,
+    kind: ImportTemplate | Audience,
+    file: BinaryIO,
+    filename: str,
+    full_list: bool,
+    now: datetime,
+) -> DirectoryImport:
+    """Keep a file, sealed, and hand it to the worker; the import comes back as `reading`.
+
+    ``full_list``: whoever of the audience is not in the file is shown as leaving.  Refused: empty, or larger than
+    `LARGEST_FILE`; whatever is wrong inside the file is said later, in ``import_.error``.
+    """
+    raise NotImplementedError
+
+
+def choose_mapping(
+    *, by: Scope, import_: DirectoryImport, mapping: Mapping[str, str], now: datetime
+) -> DirectoryImport:
+    """Say what the unknown columns are (header: field, "" = not read), remember it for the school, read again."""
+    raise NotImplementedError
+
+
+def cancel_import(*, by: Scope, import_: DirectoryImport, now: datetime) -> DirectoryImport:
+    """Ask the job to stop.  Reading ends as `cancelled`, applying as `previewed` again: nothing was written."""
+    raise NotImplementedError
+
+
+def undo_import(*, by: Scope, import_: DirectoryImport, now: datetime) -> DirectoryImport:
+    """Take an applied import back, by a job; refused, with what depends on it, while something does."""
+    raise NotImplementedError
+
+
+def download_original(*, by: Scope, import_: DirectoryImport, now: datetime) -> Iterator[bytes]:
+    """The file as it was uploaded, in pieces; the ledger says who took it.  The view asks for the step-up first."""
+    raise NotImplementedError
+
+
 def preview_import(
     *, by: Scope, school: School, kind: Audience, file: BinaryIO | bytes | Path, filename: str, now: datetime
 ) -> DirectoryImport:
@@ -155,6 +198,7 @@ def preview_book(
     with transaction.atomic():
         import_ = DirectoryImport.objects.create(
             school_id=school.pk,
+            template=template_of(kind),
             audience=kind,
             filename=_shown_name(filename),
             file_digest=_digest(book),
@@ -187,7 +231,14 @@ def preview_book(
     return import_
 
 
-def apply_import(*, by: Scope, import_: DirectoryImport, now: datetime) -> DirectoryImport:
+def apply_import(
+    *,
+    by: Scope,
+    import_: DirectoryImport,
+    leavers: Leavers = "none",
+    confirmation: str = "",
+    now: datetime,
+) -> DirectoryImport:
     """Write the accepted rows of a preview into the directory, in one transaction.
 
     Two imports of one school wait for each other. The comparison with the roster is made again under the lock; when
@@ -234,7 +285,7 @@ def apply_import(*, by: Scope, import_: DirectoryImport, now: datetime) -> Direc
             school_id=school.pk,
             facts={"audience": int(import_.audience), "makes": made, **_numbers_of(import_)},
         )
-        if counts[RowVerdict.NEW] or counts[RowVerdict.CHANGED] or made["counsellor"]:
+        if counts[RowVerdict.JOINS] or counts[RowVerdict.CHANGED] or made["counsellor"]:
             publish(ROSTER_CHANGED, school_id=school.pk, since=today, now=now)
     return import_
 
@@ -368,7 +419,7 @@ def _stage(import_: DirectoryImport, rows: Sequence[JudgedRow]) -> None:
             "source": import_.pk,
             "sheets": [row.sheet.replace("\x00", "")[:100] for row in rows],
             "numbers": [row.row for row in rows],
-            "verdicts": [(RowVerdict.REJECTED if row.rejected else RowVerdict.NEW).value for row in rows],
+            "verdicts": [(RowVerdict.REJECTED if row.rejected else RowVerdict.JOINS).value for row in rows],
             "raw": [_stored(row.raw) for row in rows],
             "accepted": accepted,
             "faults": [_stored([fault.as_json() for fault in row.faults]) for row in rows],
@@ -453,14 +504,14 @@ def _write_entries(by: Scope, import_: DirectoryImport, now: datetime) -> None:
                coalesce((SELECT array_agg(key ORDER BY key) FROM jsonb_object_keys(r.changes) AS key), '{}')
         FROM import_row r
         JOIN person p ON p.school_id = r.school_id AND p.number = r."values" ->> 'number'
-        WHERE r.school_id = %(school)s AND r.source_id = %(source)s AND r.verdict IN ('new', 'changed')
+        WHERE r.school_id = %(school)s AND r.source_id = %(source)s AND r.verdict IN ('joins', 'changed')
         ORDER BY p.id
         """,
         {"school": import_.school_id, "source": import_.pk},
     )
     lines = [
         Line(
-            "person.created" if verdict == RowVerdict.NEW else "person.changed",
+            "person.created" if verdict == RowVerdict.JOINS else "person.changed",
             "person",
             person,
             import_.school_id,

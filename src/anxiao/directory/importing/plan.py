@@ -83,7 +83,7 @@ compared AS (
     LEFT JOIN organisation u ON u.id = o.parent_id
 )
 UPDATE import_row r
-SET verdict = CASE WHEN c.person_id IS NULL THEN 'new' WHEN c.changes = '{{}}' THEN 'unchanged' ELSE 'changed' END,
+SET verdict = CASE WHEN c.person_id IS NULL THEN 'joins' WHEN c.changes = '{{}}' THEN 'unchanged' ELSE 'changed' END,
     changes = CASE WHEN c.person_id IS NULL THEN '{{}}' ELSE c.changes END
 FROM compared c
 WHERE r.id = c.id AND r.school_id = %(school)s
@@ -263,6 +263,30 @@ def page_of_rows(
     return RowPage(
         found, found[0].pk if found and after is not None else None, found[-1].pk if len(ahead) > size else None
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Surprise:
+    """Something so large that it must be confirmed in words.  `kind`: "leaving", "moving" or "class"."""
+
+    kind: str
+    count: int
+    of: int
+    names: tuple[str, ...] = ()
+    """The classes that would stand empty; at most twenty."""
+
+
+def surprises(scope: Scope, import_: DirectoryImport) -> list[Surprise]:
+    """What a person must confirm before this import is applied; "leaving" and "class" only if leavers are chosen."""
+    return [
+        Surprise(one["kind"], one["count"], one["of"], tuple(one.get("names", ())))
+        for one in import_.summary.get("surprises", ())
+    ]
+
+
+def confirmation_words(scope: Scope, import_: DirectoryImport) -> str:
+    """What must be typed to confirm a surprise: the name of the school."""
+    return School.objects.get(pk=import_.school_id).name
 
 
 def rejected_rows(scope: Scope, import_: DirectoryImport) -> Iterable[ImportRow]:

@@ -149,7 +149,7 @@ def effects_of(import_: DirectoryImport) -> list[str]:
     """What applying will do, as sentences with numbers."""
     counts = import_.counts
     new, changed, rejected = (
-        counts[verdict.value] for verdict in (RowVerdict.NEW, RowVerdict.CHANGED, RowVerdict.REJECTED)
+        counts[verdict.value] for verdict in (RowVerdict.JOINS, RowVerdict.CHANGED, RowVerdict.REJECTED)
     )
     effects = []
     if new:
@@ -174,4 +174,4 @@ def effects_of(import_: DirectoryImport) -> list[str]:
 def changes_anything(import_: DirectoryImport) -> bool:
     """Whether applying would write anything."""
     counts = import_.counts
-    return bool(counts[RowVerdict.NEW.value] or counts[RowVerdict.CHANGED.value] or any(counts["makes"].values()))
+    return bool(counts[RowVerdict.JOINS.value] or counts[RowVerdict.CHANGED.value] or any(counts["makes"].values()))
