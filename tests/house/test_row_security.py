@@ -63,7 +63,7 @@ def _value(name: str, kind: str, school: int, day: date) -> Any:
     if kind == "date":
         return date(2999, 1, 1) if name.endswith("_to") else day
     if kind == "timestamptz":
-        return datetime(day.year, day.month, day.day, tzinfo=UTC)
+        return datetime(day.year + (name == "superseded_at"), day.month, day.day, tzinfo=UTC)
     if kind == "bool":
         return True
     if kind in ("int2", "int4", "int8"):

@@ -79,13 +79,23 @@ class Organisation(models.Model):
     code = models.CharField(max_length=30, blank=True)
     grade = models.CharField(max_length=10, blank=True, help_text="classes only, as in the sheet: 18级")
     created_at = models.DateTimeField()
+    closed_on = models.DateField(null=True, help_text="first day on which nobody can belong here any more")
 
     objects = OrganisationQuerySet.as_manager()
 
     class Meta:
         db_table = "organisation"
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint("school_id", "parent", "kind", "name", "grade", name="organisation_one_name"),
+            # a node that was closed keeps its name, and another may take it
+            models.UniqueConstraint(
+                "school_id",
+                "parent",
+                "kind",
+                "name",
+                "grade",
+                name="organisation_one_open_name",
+                condition=Q(closed_on=None),
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             GistIndex("path", name="organisation_path"),
@@ -213,6 +223,10 @@ class Membership(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
                 condition=Q(valid_to__isnull=True) | Q(valid_to__gt=F("valid_from")), name="membership_lasts"
+            ),
+            models.CheckConstraint(
+                condition=Q(superseded_at__isnull=True) | Q(superseded_at__gt=F("known_from")),
+                name="membership_known_for_a_time",
             ),
             ExclusionConstraint(
                 name="membership_one_at_a_time",
@@ -406,3 +420,6 @@ class Onboarding(models.Model):
     class Meta:
         db_table = "onboarding"
         ordering: ClassVar[list[str]] = ["applied_at", "id"]
+
+
+from anxiao.directory import models_roster  # noqa: E402, F401  (tables of the same room)
