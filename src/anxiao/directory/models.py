@@ -422,4 +422,4 @@ class Onboarding(models.Model):
         ordering: ClassVar[list[str]] = ["applied_at", "id"]
 
 
-from anxiao.directory import models_roster  # noqa: E402, F401  (tables of the same room)
+from anxiao.directory import models_people, models_roster  # noqa: E402, F401  (tables of the same room)
