@@ -6,8 +6,10 @@ quickly and small.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Protocol
 
 
 class CellKind(StrEnum):
@@ -55,6 +57,11 @@ class Limits:
     columns: int = 100
     cell_characters: int = 4_000
     output_bytes: int = 64 * 1024 * 1024
+    row_bytes: int = 4 * 1024 * 1024
+    """What one row may weigh in the file, blank cells and all."""
+    bytes_per_row: int = 32 * 1024
+    """What a filled row may weigh on average, once a sheet is larger than a few megabytes."""
+    string_bytes: int = 96 * 1024 * 1024
     memory_bytes: int = 400 * 1024 * 1024
     cpu_seconds: int = 30
     wall_seconds: float = 45.0
@@ -86,6 +93,62 @@ class Cell:
     column: int
     text: str
     kind: CellKind = CellKind.TEXT
+
+
+class NumberText(str):
+    """The shown text of a cell that was stored as a number. Everywhere else it is a text like any other."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OddCell:
+    """A cell that is no plain value: a formula, an error, a date or a logical value."""
+
+    text: str
+    kind: CellKind
+
+
+Value = str | OddCell | None
+"""What a streamed cell holds: plain texts cost nothing beyond themselves, None is an empty cell."""
+
+
+class Table(Protocol):
+    """One sheet that is read row by row and never held."""
+
+    name: str
+    hidden: bool
+
+    def rows(self) -> Iterator[tuple[int, list[Value]]]:
+        """(number at the left edge, values from the first column on), from the top; may be asked for again."""
+
+    @property
+    def merged(self) -> list[tuple[int, int, int, int]]:
+        """Merged blocks as (first row, first column, last row, last column); known when `rows` is exhausted."""
+
+    @property
+    def hidden_columns(self) -> frozenset[int]:
+        """Columns, counted from 1, that nobody sees; known when `rows` has given its first row."""
+
+    @property
+    def hidden_rows(self) -> tuple[int, list[int]]:
+        """How many filled rows nobody sees, and the numbers of the first few; known when `rows` is exhausted."""
+
+
+class Tables(Protocol):
+    """A whole file, opened."""
+
+    sheets: list[Table]
+
+    def progress(self) -> tuple[int, int]:
+        """(bytes read, bytes to read), unpacked."""
+
+
+def kind_of(value: str | OddCell) -> CellKind:
+    """How a streamed cell was stored."""
+    if isinstance(value, OddCell):
+        return value.kind
+    return CellKind.NUMBER if isinstance(value, NumberText) else CellKind.TEXT
 
 
 @dataclass(frozen=True, slots=True)
