@@ -15,8 +15,9 @@ from typing import Any
 from anxiao.base.tables.model import Cell, CellKind, Row, Workbook
 from anxiao.directory.importing import text as tidying
 from anxiao.directory.importing.faults import Fault, FaultKind, Note, NoteKind
+from anxiao.directory.importing.findings import BLOCKING
 from anxiao.directory.importing.phones import judge_phone, restore_scientific
-from anxiao.directory.importing.sheets import BLOCKING, TEMPLATES, Field, FoundSheet, SheetFinding, find
+from anxiao.directory.importing.sheets import TEMPLATES, Field, FoundSheet, SheetFinding, find
 from anxiao.directory.names import Audience, Sex
 
 

@@ -6,61 +6,19 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from django.utils.translation import gettext as _
 
 from anxiao.base.tables.model import Row, Sheet, Workbook, column_letter
 from anxiao.base.tables.write import SheetPlan, write_workbook
-from anxiao.directory.importing.templates import STAFF, STUDENTS, Field, Template
+from anxiao.directory.importing.findings import SheetFinding, SheetProblem
+from anxiao.directory.importing.templates import HELP_SHEET, OURS, STAFF, STUDENTS, Field, Template
 from anxiao.directory.names import Audience
 
 TEMPLATES: dict[Audience, Template] = {Audience.STAFF: STAFF, Audience.STUDENT: STUDENTS}
 
-HELP_SHEET = "填写说明"
-PROBLEM_HEADER = "问题说明"
-ORIGIN_HEADER = "原位置"
-_OURS = frozenset({PROBLEM_HEADER, ORIGIN_HEADER})
-
 _HEADER_ROWS = 20
 _DECORATION = re.compile(r"[\s*:：]|\((?:必填|选填|可选)\)")
-
-
-class SheetProblem(StrEnum):
-    """What is wrong with a sheet as a whole."""
-
-    NO_HEADER = "no_header"
-    MISSING_COLUMNS = "missing_columns"
-    OTHER_KIND = "other_kind"
-    DOUBLE_COLUMN = "double_column"
-    UNKNOWN_COLUMNS = "unknown_columns"
-    NO_ROWS = "no_rows"
-    IGNORED = "ignored"
-
-
-BLOCKING = frozenset(
-    {
-        SheetProblem.NO_HEADER,
-        SheetProblem.MISSING_COLUMNS,
-        SheetProblem.OTHER_KIND,
-        SheetProblem.DOUBLE_COLUMN,
-        SheetProblem.NO_ROWS,
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class SheetFinding:
-    """A remark about a sheet: blocking ones leave it unread, the others are only said."""
-
-    sheet: str
-    problem: SheetProblem
-    row: int = 0
-    columns: tuple[str, ...] = ()
-
-    def as_json(self) -> dict[str, object]:
-        """For storage with the import."""
-        return {"sheet": self.sheet, "problem": self.problem.value, "row": self.row, "columns": list(self.columns)}
 
 
 @dataclass(slots=True)
@@ -159,7 +117,7 @@ def _columns(sheet: Sheet, header: Row, template: Template, found: list[FoundShe
     unknown = tuple(
         header.cells[column].text.strip()
         for column, name in names.items()
-        if name not in template.headers and name not in _OURS
+        if name not in template.headers and name not in OURS
     )
     return [SheetFinding(sheet.name, SheetProblem.UNKNOWN_COLUMNS, header.number, unknown)] if unknown else []
 

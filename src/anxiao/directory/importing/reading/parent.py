@@ -11,11 +11,10 @@ from typing import BinaryIO, Self
 from anxiao.base.errors import Refused
 from anxiao.base.tables import UnreadableTable, read_workbook
 from anxiao.base.tables.model import Limits
+from anxiao.directory.importing.findings import BLOCKING, say_finding
 from anxiao.directory.importing.judging import Facts, judge
 from anxiao.directory.importing.reading.contract import Expectation, Progress, ReadSheet, Summary, columns
 from anxiao.directory.importing.reading.lines import copied, copied_json
-from anxiao.directory.importing.report import say_finding
-from anxiao.directory.importing.sheets import BLOCKING
 from anxiao.directory.importing.templates import BY_KIND, Kind
 from anxiao.directory.names import Audience
 
