@@ -12,7 +12,8 @@ from anxiao.base.errors import NotYours
 from anxiao.base.permissions import Role
 from anxiao.base.scope import Scope
 from anxiao.directory.access import get_person
-from anxiao.directory.commands import reveal_phone, transfer
+from anxiao.directory.commands import reveal_phone
+from anxiao.directory.commands_roster import transfer
 from anxiao.directory.queries import PeoplePage, filter_nodes, person_file, search_people
 from anxiao.ledger.models import Entry
 from tests.builders import HOUSE, MORNING, TODAY, add_people, scope_for
@@ -105,9 +106,9 @@ def test_phone_numbers_leave_masked_and_each_look_is_written_down(cast: Cast) ->
 
 def test_a_file_keeps_the_way_somebody_went(cast: Cast) -> None:
     with cast.seen_by(cast.admin) as scope:
-        transfer(by=HOUSE, now=MORNING, person=cast.wangwu, to=cast.hanyu1, on=TODAY)
+        transfer(by=HOUSE, now=MORNING, person=cast.wangwu, to=cast.hanyu1, on=TODAY, reason="转班")
         file = person_file(scope, cast.wangwu, TODAY)
-        assert [(stay.label, stay.until) for stay in file.memberships] == [
+        assert [(stay.label, stay.until) for stay in file.memberships if not stay.superseded] == [
             ("19级 汉语1班", None),
             ("18级 通信1班", TODAY - timedelta(days=1)),
         ]

@@ -20,12 +20,17 @@ WEEK = timedelta(days=7)
 SINCE = TODAY - timedelta(days=30)
 
 
+@pytest.fixture(scope="module")
+def stage(module_database: object) -> Cast:
+    return assemble()
+
+
 @pytest.fixture
-def cast(database: object) -> Iterator[Cast]:
-    """The cast, with the transaction open in which a caller would rewrite."""
-    cast = assemble()
-    with school_context(f"0,{cast.anda.pk}"):
-        yield cast
+def cast(stage: Cast) -> Iterator[Cast]:
+    """The cast, in the transaction in which a caller would rewrite; it is rolled back."""
+    with school_context(f"0,{stage.anda.pk}"):
+        yield stage
+        transaction.set_rollback(True)
 
 
 def rewritten(school_id: int, *rows: Wanted, hours: int = 1, planned: bool = False) -> Rewritten:

@@ -101,6 +101,9 @@ class OnboardingState(models.TextChoices):
 ROSTER_CHANGED = "roster.changed"
 """Memberships of a school changed; facts: ``school_id``, ``since`` (first day affected), ``now``."""
 
+NODES_MERGED = "roster.nodes_merged"
+"""Nodes went over into others; facts: ``school_id``, ``pairs`` (old id -> new id), ``on``, ``now``, ``by``."""
+
 IMPORT_UNDO_ASKED = "import.undo_asked"
 """Somebody wants to undo an import; facts: ``school_id``, ``people`` (ids it added), ``since`` (when it was applied),
 ``objections``: a list to which whoever built on these people appends ``(what, how many)``."""

@@ -26,7 +26,3 @@ class Side(models.TextChoices):
 
     HOME = "home", _("Home school")
     HOST = "host", _("Host school")
-
-
-NODES_MERGED = "roster.nodes_merged"
-"""Nodes went over into others; facts: ``school_id``, ``pairs`` (old id -> new id), ``on``, ``now``, ``by``."""
