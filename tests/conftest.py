@@ -89,6 +89,7 @@ def _a_demo(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["ANXIAO_DEMO"] = "1"  # for the servers that tests start
     os.environ["ANXIAO_UNSAFE_FAST"] = "1"  # the test server below
     os.environ["ANXIAO_RECEIPT_KEY"] = "t" * 43
+    os.environ.setdefault("ANXIAO_SECRET_KEY", settings.SECRET_KEY)
 
 
 @pytest.fixture(scope="session")

@@ -380,6 +380,29 @@ class ImportUnchanged(models.Model):
         db_table = "import_unchanged"
 
 
+class ImportUndo(models.Model):
+    """What an applied import wrote, as ids: enough to take it back, whatever its size.
+
+    ``links``: [class, link that ended or null, its last day before or null, link that began], one for every counsellor
+    or responsible person; ``residences`` likewise with people.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    school_id = models.IntegerField()
+    source = models.OneToOneField(DirectoryImport, models.CASCADE, related_name="undo")
+    day = models.DateField(help_text="from which day the import counts")
+    created = ArrayField(models.IntegerField(), default=list, help_text="people")
+    superseded = ArrayField(models.IntegerField(), default=list, help_text="memberships")
+    begun = ArrayField(models.IntegerField(), default=list, help_text="memberships")
+    nodes = ArrayField(models.IntegerField(), default=list, help_text="organisations that were made")
+    places = ArrayField(models.IntegerField(), default=list, help_text="places that were made")
+    links = models.JSONField(default=list)
+    residences = models.JSONField(default=list)
+
+    class Meta:
+        db_table = "import_undo"
+
+
 class ImportHeader(models.Model):
     """How a school calls a column, once somebody has said so."""
 
