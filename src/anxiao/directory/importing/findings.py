@@ -90,8 +90,8 @@ def say_finding(finding: Mapping[str, Any]) -> str:
         case SheetProblem.HIDDEN_ROWS:
             return (
                 _(
-                    "Sheet “%(sheet)s” has %(row)s hidden or filtered rows (first: %(columns)s). They were read like all"
-                    " others; delete those that do not belong here and send the file again."
+                    "Sheet “%(sheet)s” has %(row)s hidden or filtered rows (first: %(columns)s). They were read like"
+                    " all others; delete those that do not belong here and send the file again."
                 )
                 % said
             )

@@ -62,6 +62,16 @@ class ReadSheet:
     rows: int
     rejected: int
 
+    def as_json(self) -> dict[str, Any]:
+        """For storage, and for the way out of the cage."""
+        return {
+            "sheet": self.sheet,
+            "header_row": self.header_row,
+            "columns": {name: list(place) for name, place in self.columns.items()},
+            "rows": self.rows,
+            "rejected": self.rejected,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -81,16 +91,7 @@ class Summary:
     def as_json(self) -> dict[str, Any]:
         """For storage with the import."""
         return {
-            "sheets": [
-                {
-                    "sheet": sheet.sheet,
-                    "header_row": sheet.header_row,
-                    "columns": {name: list(place) for name, place in sheet.columns.items()},
-                    "rows": sheet.rows,
-                    "rejected": sheet.rejected,
-                }
-                for sheet in self.sheets
-            ],
+            "sheets": [sheet.as_json() for sheet in self.sheets],
             "findings": [dict(finding) for finding in self.findings],
             "rows": self.rows,
             "rejected": self.rejected,
