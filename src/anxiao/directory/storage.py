@@ -99,11 +99,11 @@ WHERE planned.person_id = w.person_id AND planned.valid_from = w.valid_from AND 
 """
 
 _STRANGERS = """
-SELECT w.person_id, w.organisation_id FROM roster_wanted w
-LEFT JOIN person p ON p.school_id = %(school)s AND p.id = w.person_id
-LEFT JOIN organisation o ON o.school_id = %(school)s AND o.id = w.organisation_id
-WHERE p.id IS NULL OR (o.id IS NULL AND w.organisation_id IS NOT NULL)
-LIMIT 1
+SELECT (SELECT min(w.person_id) FROM roster_wanted w
+        WHERE NOT EXISTS (SELECT FROM person p WHERE p.school_id = %(school)s AND p.id = w.person_id)),
+       (SELECT min(w.organisation_id) FROM roster_wanted w
+        WHERE w.organisation_id IS NOT NULL
+          AND NOT EXISTS (SELECT FROM organisation o WHERE o.school_id = %(school)s AND o.id = w.organisation_id))
 """
 
 # Days are counted as ranges: what stands, less all that is wanted of the person, plus what is wanted, by node.
@@ -219,8 +219,9 @@ def rewrite(cursor: Cursor, *, school_id: int, now: datetime) -> Rewritten:
     params: dict[str, Any] = {"school": school_id, "now": now}
     cursor.execute("ANALYZE roster_wanted")
     cursor.execute(_STRANGERS, params)
-    if stranger := cursor.fetchone():
-        raise StrangersWanted(f"school {school_id} does not have person {stranger[0]} or node {stranger[1]}")
+    person, node = cursor.fetchone()
+    if person is not None or node is not None:
+        raise StrangersWanted(f"school {school_id} does not have person {person} or node {node}")
     cursor.execute("TRUNCATE roster_rewritten")
     cursor.execute(_COMPARE, params)
     cursor.execute("ANALYZE roster_rewritten")
