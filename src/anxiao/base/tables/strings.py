@@ -13,6 +13,7 @@ from anxiao.base.tables.model import Limits, TableProblem, UnreadableTable
 
 _ITEM = re.compile(r'<si><t(?: xml:space="preserve")?>([^<]*)</t></si>')
 _END = b"</si>"
+_KEPT = 8_192
 
 
 class Strings:
@@ -36,11 +37,32 @@ class Strings:
         self._starts.extend(lengths)
         self._block += b"".join(pieces)
 
-    def at(self, number: int) -> str:
-        """The string with this number; `UnreadableTable` when there is none."""
-        if not 0 <= number < len(self._starts) - 1:
-            raise UnreadableTable(TableProblem.DAMAGED)
-        return self._block[self._starts[number] : self._starts[number + 1]].decode("utf-8", "surrogatepass")
+    def getter(self, cut: int) -> Callable[[str], str]:
+        """From a number as it is written in a cell to its string, at most `cut` characters of it.
+
+        A function of its own, because it runs for every cell of every row. What stands often is kept; what stands
+        once, such as people's numbers, soon finds no room and is made anew.
+        """
+        kept: dict[str, str] = {}
+        block, starts, count = self._block, self._starts, len(self)
+        look = kept.get
+
+        def get(stored: str) -> str:
+            text = look(stored)
+            if text is None:
+                number = int(stored)
+                if not 0 <= number < count:
+                    raise UnreadableTable(TableProblem.DAMAGED)
+                piece = block[starts[number] : starts[number + 1]]
+                try:
+                    text = piece.decode()[:cut]
+                except UnicodeDecodeError:
+                    text = piece.decode("utf-8", "surrogatepass")[:cut]
+                if len(kept) < _KEPT:
+                    kept[stored] = text
+            return text
+
+        return get
 
 
 def read_strings(part: BinaryIO, limits: Limits, advance: Callable[[int], None]) -> Strings:
