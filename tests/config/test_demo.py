@@ -15,7 +15,6 @@ from django.db import connections
 
 from anxiao.accounts.models import Grant, User
 from anxiao.accounts.queries import scope_of
-from anxiao.accounts.queries.activation import activation_counts
 from anxiao.base.clock import moment_at
 from anxiao.base.errors import Refused
 from anxiao.base.tenancy import school_context
@@ -29,6 +28,7 @@ from anxiao.questionnaires.provincial import provincial_daily
 from anxiao.questionnaires.rules import judge
 from anxiao.reporting.commands.counting import differences
 from anxiao.reporting.models import DaySheet, DaySheetVersion, Report
+from anxiao.reporting.queries.way_in import way_in
 from tests.conftest import Database, _fresh_database
 
 TODAY = date(2026, 3, 11)
@@ -200,9 +200,10 @@ def test_most_people_have_activated_their_account(demo: Made) -> None:
     scope = scope_of(User.objects.get(username="demo-province"), TODAY)
     with school_context("*"):
         schools = Organisation.objects.filter(kind="school")
-        found = activation_counts(scope, [school.pk for school in schools], TODAY)
+        found = way_in(scope, [school.pk for school in schools], TODAY)
     assert len(found) == len(SCHOOLS)
     assert all(0.6 < one.activated / one.people < 0.95 for one in found.values())
+    assert all(one.delivered >= one.activated > one.begun > 0 for one in found.values())
 
 
 def test_sheets_tell_a_story(demo: Made) -> None:

@@ -30,7 +30,7 @@ from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 from starlette.requests import Request
 
-from anxiao.accounts.models import Grant, User
+from anxiao.accounts.models import ActivationAlarm, Grant, User
 from anxiao.base.clock import day_of, now
 from anxiao.base.passes import COOKIE
 from anxiao.config.demo import create_demo
@@ -312,10 +312,13 @@ def _import(ids: Mapping[str, int], whose: str) -> int:
         DirectoryImport.objects.using(BULK)
         .create(
             school_id=ids["school number"],
+            template="students",
             audience=1,
             filename="名单.xlsx",
             file_digest="0" * 64,
-            counts={**dict.fromkeys(RowVerdict.values, 0), "makes": {}, "moved": 0},
+            file_size=1,
+            state="previewed",
+            counts={**dict.fromkeys(RowVerdict.values, 0), "makes": {}},
             created_by=0,
             created_at=timezone.now(),
         )
@@ -340,6 +343,22 @@ def _grant(ids: Mapping[str, int], whose: str) -> int:
     )
 
 
+def _alarm(ids: Mapping[str, int], whose: str) -> int:
+    ActivationAlarm.objects.using(BULK).filter(person_id=ids[f"{whose} person"]).delete()
+    moment = timezone.now()
+    return (
+        ActivationAlarm.objects.using(BULK)
+        .create(
+            school_id=ids["school number"],
+            person_id=ids[f"{whose} person"],
+            kind="too_often",
+            raised_at=moment,
+            last_at=moment,
+        )
+        .pk
+    )
+
+
 def _application(ids: Mapping[str, int], whose: str) -> int:
     waiting = Onboarding.objects.using(BULK).filter(state="waiting").first()
     assert waiting is not None
@@ -354,6 +373,7 @@ MAKERS = {
     "exemption_id": _exemption,
     "import_id": _import,
     "grant_id": _grant,
+    "alarm_id": _alarm,
     "application_id": _application,
     "school_id": _school_number,
 }

@@ -94,7 +94,7 @@ def test_a_class_board_names_the_missing(cast: Cast, enter: Callable[..., Client
     [
         ("province", 14),
         ("school", 13),
-        ("counsellor", 16),
+        ("counsellor", 17),
         ("missing", 13),
         ("unwell", 16),
         ("people", 8),

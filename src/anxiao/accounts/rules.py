@@ -96,6 +96,14 @@ def code_hash(secret: str, code: str) -> str:
     return hmac.new(key, code.encode(), hashlib.sha256).hexdigest()
 
 
+def alarm_of(*, is_others_number: bool, is_owners_name: bool, misses: int) -> str | None:
+    """What a miss says about a code (``names.AlarmKind``): it was tried with the number of somebody else of the school
+    (and not only by a slip of the finger beside the right name), it was tried too often, or nothing."""
+    if is_others_number and not is_owners_name:
+        return "somebody_else"
+    return "too_often" if misses >= CODE_ATTEMPTS else None
+
+
 def name_fingerprint(secret: str, name: str) -> str:
     """Stands in the ledger for a user name that nobody has: it may be a password typed into the wrong field."""
     key = hashlib.sha256(b"anxiao.unknown-name.1:" + secret.encode()).digest()

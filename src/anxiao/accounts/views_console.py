@@ -12,32 +12,28 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from anxiao.accounts.access import (
     get_account,
-    get_activation_node,
     get_application,
     get_grant,
     get_managed_school,
     require_recent_proof,
 )
-from anxiao.accounts.commands.activation import print_codes
 from anxiao.accounts.commands.grants import end_grant, give_counsellors_their_role, give_grant_to_person
 from anxiao.accounts.commands.onboarding import approve_application, decline_application
 from anxiao.accounts.commands.recovery import renew_first_password, reset_second_factor
 from anxiao.accounts.commands.sessions import end_all_sessions
 from anxiao.accounts.forms_console import CategoryForm, GrantForm
-from anxiao.accounts.qr import data_uri
-from anxiao.accounts.queries import activation as funnel
 from anxiao.accounts.queries import grants as roles
 from anxiao.accounts.queries import has_second_factor
 from anxiao.accounts.queries import onboarding as schools
 from anxiao.accounts.queries.categories import categories_of
-from anxiao.accounts.queries.nodes import school_node, way_to
-from anxiao.accounts.rules import ROLE_NODES, grouped, number_hint
+from anxiao.accounts.queries.nodes import school_node
+from anxiao.accounts.rules import ROLE_NODES
 from anxiao.base.clock import day_of, now
-from anxiao.base.errors import Invalid, NotYours, Refused, StepUpNeeded
+from anxiao.base.errors import Invalid, NotYours, StepUpNeeded
 from anxiao.base.permissions import Permission
 from anxiao.base.scope import Scope
 from anxiao.directory.access import get_person
@@ -200,86 +196,6 @@ def account(request: HttpRequest, user_id: int) -> HttpResponse:
     )
 
 
-# -- activation -------------------------------------------------------------------------------------------------------
-
-
-@require_GET
-def activation(request: HttpRequest, node_id: int | None = None) -> HttpResponse:
-    """How far activation has come, from the caller's own nodes down to the people of a class."""
-    scope = _scope(request)
-    if not scope.may(Permission.ACTIVATION_PRINT):
-        raise NotYours
-    moment = now()
-    today = day_of(moment)
-    if node_id is None:
-        units = funnel.activation_units(scope, None, today, moment)
-        if len(units) == 1:
-            return redirect("settings:activation_node", node_id=units[0].id)
-        return render(
-            request, "accounts/console/activation.html", {"menu": "activation", "units": units, **_sums(units)}
-        )
-    node = get_activation_node(scope, node_id)
-    units = funnel.activation_units(scope, node.pk, today, moment)
-    people = funnel.activation_people(scope, node.pk, today, moment)
-    way = way_to(scope, node, Permission.ACTIVATION_PRINT)
-    own = [
-        funnel.Unit(
-            id=node.pk,
-            name=node.label,
-            kind=node.kind,
-            people=len(people),
-            printed=sum(p.code_until is not None and not p.activated for p in people),
-            activated=sum(p.activated for p in people),
-        )
-    ]
-    return render(
-        request,
-        "accounts/console/activation.html",
-        {
-            "menu": "activation",
-            "node": node,
-            "units": units,
-            "people": people,
-            "open": sum(not p.activated for p in people),
-            "replaced": own[0].printed,
-            "trail": [
-                (_("Activation"), reverse("settings:activation")),
-                *((n.label, reverse("settings:activation_node", args=[n.pk])) for n in way),
-            ],
-            **_sums([*units, *own]),
-        },
-    )
-
-
-@never_cache
-@require_POST
-def activation_print(request: HttpRequest, node_id: int) -> HttpResponse:
-    """Make new codes and show the sheet, once: the codes are not kept, so the page cannot be shown again."""
-    scope = _scope(request)
-    node = get_activation_node(scope, node_id)
-    named = request.POST.getlist("person")
-    chosen = {n for value in named if (n := _int(value)) is not None} if named else None
-    if chosen == set():  # named, but nobody who exists: printing for everybody would void the whole class's codes
-        raise Refused(_("Nobody was chosen."))
-    moment = now()
-    sheet = print_codes(by=scope, now=moment, node=node, person_ids=chosen)
-    door = request.build_absolute_uri(reverse("accounts:activate"))
-    return render(
-        request,
-        "accounts/console/activation_sheet.html",
-        {
-            "node": node,
-            "sheet": sheet,
-            "school": schools.school_of(node.school_id),
-            "door": door,
-            "made_at": moment,
-            "slips": [
-                (s.name, number_hint(s.number), grouped(s.code), data_uri(f"{door}?c={s.code}")) for s in sheet.slips
-            ],
-        },
-    )
-
-
 # -- schools ----------------------------------------------------------------------------------------------------------
 
 
@@ -397,14 +313,6 @@ def _tabs(scope: Scope) -> list[tuple[str, str, str]]:
     if scope.may(Permission.CATEGORY_MANAGE):
         found.append(("categories", _("Categories"), reverse("settings:categories")))
     return found
-
-
-def _sums(units: list[funnel.Unit]) -> dict[str, int]:
-    return {
-        "total": sum(u.people for u in units),
-        "printed": sum(u.printed for u in units),
-        "activated": sum(u.activated for u in units),
-    }
 
 
 def _int(text: str | None) -> int | None:

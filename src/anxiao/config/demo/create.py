@@ -32,7 +32,7 @@ from anxiao.ledger.commands import Line, record, record_many
 from anxiao.ledger.models import Entry
 from anxiao.questionnaires.commands import ensure_provincial_daily
 from anxiao.reporting.commands.campaigns import ensure_rounds
-from anxiao.reporting.commands.counting import recount
+from anxiao.reporting.commands.counting import note_beginners, recount
 from anxiao.reporting.commands.partitions import ensure_partitions
 from anxiao.statistics.commands import squash
 
@@ -42,7 +42,7 @@ BEGUN, GENERATED = "demo.begun", "demo.generated"
 """Verbs of the ledger; a demo that was begun and not generated was cut off."""
 
 ANALYSED = (
-    *("organisation", "place", "person", "membership", "residence", "account", "account_grant"),
+    *("organisation", "place", "person", "membership", "residence", "account", "account_grant", "activation"),
     *("exemption", "report", "round", "tally"),
 )
 
@@ -233,6 +233,7 @@ def _count(universities: Sequence[University]) -> None:
     with _bulk() as cursor:
         cursor.execute("SET LOCAL work_mem = '128MB'")  # a million reports are grouped in memory
         for university in universities:
+            note_beginners(school_id=university.school_id, using=BULK)
             recount(school_id=university.school_id, using=BULK)
     squash(using=BULK)
 
