@@ -14,7 +14,7 @@ from anxiao.base.clock import day_of
 from anxiao.base.permissions import Permission, Role
 from anxiao.directory.commands_roster import transfer
 from anxiao.directory.importing.commands import apply_import, preview_import
-from anxiao.directory.importing.sheets import STUDENTS
+from anxiao.directory.importing.templates import STUDENTS
 from anxiao.directory.models import ClassCounsellor, Person
 from anxiao.directory.names import Audience
 from anxiao.ledger.models import Entry
