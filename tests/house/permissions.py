@@ -35,6 +35,7 @@ from anxiao.base.clock import day_of, now
 from anxiao.base.passes import COOKIE
 from anxiao.config.demo import create_demo
 from anxiao.directory.models import DirectoryImport, Onboarding
+from anxiao.directory.models_roster import RosterChange
 from anxiao.directory.names import RowVerdict
 from anxiao.intake.app import COMMANDS
 from anxiao.portal.streams import door as streams
@@ -369,7 +370,27 @@ def _school_number(ids: Mapping[str, int], whose: str) -> int:
     return ids["school number"]
 
 
+def _change(ids: Mapping[str, int], whose: str) -> int:
+    today = day_of(now())
+    return (
+        RosterChange.objects.using(BULK)
+        .create(
+            school_id=ids["school number"],
+            kind="leave",
+            person_id=ids[f"{whose} person"],
+            node_id=ids[f"{whose} class"],
+            effective_on=today,
+            reason="休学",
+            made_by=0,
+            made_by_name="house",
+            made_at=timezone.now(),
+        )
+        .pk
+    )
+
+
 MAKERS = {
+    "change_id": _change,
     "exemption_id": _exemption,
     "import_id": _import,
     "grant_id": _grant,

@@ -11,3 +11,11 @@ class DirectoryConfig(AppConfig):
         from anxiao.ui import menu
 
         menu.register("people", _("People"), "directory:people", permission=Permission.PEOPLE_VIEW)
+        menu.register(
+            "roster",
+            _("Roster changes"),
+            "directory:roster",
+            icon="exchange",
+            permission=Permission.ROSTER_MANAGE,
+            order=22,
+        )

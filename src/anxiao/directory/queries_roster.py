@@ -13,7 +13,7 @@ from anxiao.base.permissions import Permission
 from anxiao.base.scope import Scope
 from anxiao.directory.models import Membership, Organisation, Person, School
 from anxiao.directory.models_roster import Exchange, OrganisationName, RosterChange
-from anxiao.directory.names import Audience, OrganisationKind
+from anxiao.directory.names import OrganisationKind
 from anxiao.directory.names_roster import AWAY, ChangeKind, Side
 
 PAGE = 50
@@ -166,7 +166,7 @@ def changes_in(
     """
     paths = scope.paths_for(Permission.ROSTER_MANAGE)
     found: QuerySet[RosterChange] = RosterChange.objects.filter(
-        Q(node__path__under=paths) | Q(to_node__path__under=paths), school_id__in=_schools(scope)
+        Q(node__path__under=paths) | Q(to_node__path__under=paths), school_id__in=schools_managed(scope)
     )
     if node is not None:
         found = found.filter(Q(node__path__under=node.path) | Q(to_node__path__under=node.path))
@@ -181,29 +181,6 @@ def changes_in(
         found = found.filter(pk__lt=after)
     rows = list(found.select_related("person", "node", "to_node").order_by("-id")[: limit + 1])
     return ChangesPage(rows[:limit], rows[limit - 1].pk if len(rows) > limit else None)
-
-
-def targets_for(scope: Scope, school_id: int, audience: int) -> list[Organisation]:
-    """Open nodes of a school into which the caller may move somebody, in tree order; one statement."""
-    kinds = (
-        (OrganisationKind.CLASS,)
-        if audience == Audience.STUDENT
-        else (OrganisationKind.COLLEGE, OrganisationKind.DEPARTMENT, OrganisationKind.CLASS)
-    )
-    nodes = (
-        Organisation.objects.within(scope, Permission.ROSTER_MANAGE)
-        .filter(school_id=school_id, kind__in=kinds, closed_on=None)
-        .select_related("parent")
-    )
-    return sorted(nodes, key=lambda n: (n.parent.name if n.parent else "", n.grade, n.name))
-
-
-def open_nodes(scope: Scope, school_id: int, kinds: Iterable[str]) -> list[Organisation]:
-    """Open nodes of some kinds within the caller's reach, by name; one statement."""
-    nodes = Organisation.objects.within(scope, Permission.ROSTER_MANAGE).filter(
-        school_id=school_id, kind__in=list(kinds), closed_on=None
-    )
-    return list(nodes.select_related("parent").order_by("parent__name", "grade", "name"))
 
 
 def expected_twice(scope: Scope, *, day: date, limit: int = PAGE) -> list[Twice]:
@@ -252,7 +229,8 @@ def absence_of(scope: Scope, person: Person, day: date) -> RosterChange | None:
     )
 
 
-def _schools(scope: Scope) -> list[int]:
+def schools_managed(scope: Scope) -> list[int]:
+    """The schools in which the caller manages some node's roster."""
     return sorted({g.school_id for g in scope.grants if Permission.ROSTER_MANAGE in g.permissions})
 
 

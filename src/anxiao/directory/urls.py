@@ -21,5 +21,6 @@ urlpatterns = [
     path("", views.people, name="people"),
     path("<int:person_id>/", views.person, name="person"),
     path("<int:person_id>/phone/", views.phone, name="phone"),
+    path("", include("anxiao.directory.urls_roster")),
     *_import_pages(),
 ]
