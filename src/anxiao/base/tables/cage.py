@@ -184,8 +184,8 @@ class Caged:
             time.sleep(0.002)
         self._reap()
         for word in self.words:
-            if isinstance(word.get("end"), dict):
-                self.memory_bytes = int(word["end"].get("memory_bytes") or self.memory_bytes)
+            if isinstance(word.get("memory_bytes"), int):
+                self.memory_bytes = word["memory_bytes"]
             if "problem" in word:
                 try:
                     raise UnreadableTable(TableProblem(word["problem"]), **word["params"])

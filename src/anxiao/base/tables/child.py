@@ -121,6 +121,7 @@ def run(work: Callable[[Tables, Channel, Any, Limits], None], prepare: Callable[
     argument = json.loads(sys.argv[1])
     limits = Limits(**argument["limits"])
     channel = Channel(limits.output_bytes)
+    peak = _peak_reader()
     try:
         with os.fdopen(0, "rb", closefd=False) as file:
             head = file.read(4096)
@@ -131,17 +132,16 @@ def run(work: Callable[[Tables, Channel, Any, Limits], None], prepare: Callable[
             if prepare:
                 prepare()
             size = os.fstat(0).st_size
-            peak = _peak_reader()
             lock_in(limits)
             work(opener(file, size, limits), channel, argument["told"], limits)
-        channel.say({"end": {"memory_bytes": peak()}})
+        channel.say({"end": True, "memory_bytes": peak()})
         return
     except UnreadableTable as refused:
         problem: dict[str, Any] = {"problem": refused.problem.value, "params": refused.params}
     except (MemoryError, RecursionError):
         problem = {"problem": TableProblem.BOMB.value, "params": {}}
     channel.pieces = []
-    channel.say(problem)
+    channel.say({**problem, "memory_bytes": peak()})
 
 
 def whole(tables: Tables, channel: Channel, _told: object, limits: Limits) -> None:

@@ -90,6 +90,8 @@ class Delimited:
         text = io.TextIOWrapper(io.BufferedReader(_Unclosed(self.file), _PIECE), self.encoding, newline="")
         try:
             for number, values in enumerate(csv.reader(text, delimiter=self.sign), start=1):
+                if number > 2 * self.limits.rows:
+                    raise UnreadableTable(TableProblem.TOO_MANY_ROWS, rows=self.limits.rows)
                 together = "".join(values)
                 if "=" in together or len(together) > cut or len(values) > self.limits.columns:
                     yield number, [self._value(value[:cut]) for value in values[: self.limits.columns]]

@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
+MERGED_LIMIT = 50_000
+LAST_ROW = 1_048_576
+"""What a spreadsheet program can number."""
+
 
 class CellKind(StrEnum):
     """How a cell was stored. The text alone cannot tell: 00001 typed as a number has already lost its zeros."""

@@ -7,14 +7,21 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from anxiao.base.tables.markup import PIECE, local, new_parser
-from anxiao.base.tables.model import CellKind, OddCell, TableProblem, UnreadableTable, Value, column_number
+from anxiao.base.tables.model import (
+    LAST_ROW,
+    MERGED_LIMIT,
+    CellKind,
+    OddCell,
+    TableProblem,
+    UnreadableTable,
+    Value,
+    column_number,
+)
 
 if TYPE_CHECKING:
     from anxiao.base.tables.worksheet import Worksheet
 
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})\Z")
-_LAST_ROW = 1_048_576
-_MERGED_LIMIT = 5_000
 
 
 class OddReader:
@@ -93,14 +100,14 @@ class OddReader:
         elif name == "row":
             number = attributes.get("r")
             self.row_number = self.forced or (int(number) if number else self.row_number + 1)
-            if not 0 < self.row_number <= _LAST_ROW:
+            if not 0 < self.row_number <= LAST_ROW:
                 raise UnreadableTable(TableProblem.DAMAGED)
             if not self.forced and attributes.get("hidden") in ("1", "true"):
                 self.sheet.note_hidden(self.row_number, 'hidden="1"')
             self.column = 0
             self.weight = 0
             self.cells = {}
-        elif name == "mergeCell" and len(self.sheet.merged) < _MERGED_LIMIT:
+        elif name == "mergeCell" and len(self.sheet.merged) < MERGED_LIMIT:
             first, _colon, last = attributes.get("ref", "").partition(":")
             start, end = _REFERENCE.match(first), _REFERENCE.match(last)
             if start and end:

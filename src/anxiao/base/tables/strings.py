@@ -14,6 +14,8 @@ from anxiao.base.tables.model import Limits, TableProblem, UnreadableTable
 _ITEM = re.compile(r'<si><t(?: xml:space="preserve")?>([^<]*)</t></si>')
 _END = b"</si>"
 _KEPT = 8_192
+_SHORT = 64
+_FAIR = 4 * 1024 * 1024
 
 
 class Strings:
@@ -58,7 +60,7 @@ class Strings:
                     text = piece.decode()[:cut]
                 except UnicodeDecodeError:
                     text = piece.decode("utf-8", "surrogatepass")[:cut]
-                if len(kept) < _KEPT:
+                if len(kept) < _KEPT and len(text) < _SHORT:
                     kept[stored] = text
             return text
 
@@ -70,8 +72,18 @@ def read_strings(part: BinaryIO, limits: Limits, advance: Callable[[int], None])
     strings = Strings(limits.string_bytes)
     head = b""
     rest = b""
-    while piece := part.read(PIECE):
+    weighed = 0
+
+    def more() -> bytes:
+        nonlocal weighed
+        piece = part.read(PIECE)
+        weighed += len(piece)
         advance(len(piece))
+        if weighed > _FAIR + len(strings) * limits.bytes_per_row:
+            raise UnreadableTable(TableProblem.BOMB)
+        return piece
+
+    while piece := more():
         rest += piece
         if not head:
             start = rest.find(b"<si>")
@@ -96,9 +108,9 @@ def read_strings(part: BinaryIO, limits: Limits, advance: Callable[[int], None])
     else:
         if not head or b"<si" in rest:
             # No string at all, markup of another dialect, or a part that is cut short.
-            _parse(head + rest, b"", None, strings, limits, advance)
+            _parse(head + rest, b"", None, strings, limits)
         return strings
-    _parse(head + rest, b"", part, strings, limits, advance)
+    _parse(head + rest, b"", more, strings, limits)
     return strings
 
 
@@ -107,7 +119,7 @@ def _take(head: bytes, text: str, strings: Strings) -> None:
     found = _ITEM.split(text)
     if any(gap and not gap.isspace() for gap in found[::2]):
         # Formatted runs or phonetic guides somewhere: expat reads this piece.
-        _parse(head + text.encode(), b"</sst>", None, strings, None, None)
+        _parse(head + text.encode(), b"</sst>", None, strings, None)
         return
     texts = found[1::2]
     if "&" in text or "\r" in text:
@@ -120,12 +132,11 @@ def _take(head: bytes, text: str, strings: Strings) -> None:
 def _parse(
     data: bytes,
     end: bytes,
-    part: BinaryIO | None,
+    more: Callable[[], bytes] | None,
     strings: Strings,
     limits: Limits | None,
-    advance: Callable[[int], None] | None,
 ) -> None:
-    """Read `data`, then `end` or what is left of `part`, with expat. Phonetic guides (rPh) are not shown."""
+    """Read `data`, then `more` until it gives nothing, then `end`, with expat. Phonetic guides (rPh) are not shown."""
     pieces: list[str] = []
     inside = False
     phonetic = 0
@@ -164,8 +175,6 @@ def _parse(
     parser.EndElementHandler = finish
     parser.CharacterDataHandler = characters
     parser.Parse(data, False)
-    while part is not None and (piece := part.read(PIECE)):
-        if advance:
-            advance(len(piece))
+    while more is not None and (piece := more()):
         parser.Parse(piece, False)
     parser.Parse(end, True)

@@ -14,6 +14,8 @@ from typing import Any
 
 from anxiao.base.tables.markup import PIECE, character_data, damage_is_said, is_utf8, unescape
 from anxiao.base.tables.model import (
+    LAST_ROW,
+    MERGED_LIMIT,
     CellKind,
     Limits,
     NumberText,
@@ -27,9 +29,9 @@ from anxiao.base.tables.odd import OddReader
 from anxiao.base.tables.shown import is_date_format, shown, shown_date
 from anxiao.base.tables.strings import Strings
 
-LAST_ROW = 1_048_576
 _SHOWN_ROWS = 8
-_CACHED = 8_192
+_CACHED = 512
+_LONGEST_NUMBER = 64
 _FAIR = 4 * 1024 * 1024
 _CELL = re.compile(
     r'<c r="([A-Z]{1,3})[0-9]{1,7}"((?: s="[0-9]{1,6}")?(?: t="[A-Za-z]{1,9}")?)'
@@ -40,7 +42,6 @@ _NUMBER = re.compile(r'\A.* r="([0-9]{1,7})".*\Z')
 _COLUMN = re.compile(rb"<col\b([^>]*)>")
 _ATTRIBUTE = re.compile(rb'(min|max|hidden)="([^"]*)"')
 _MERGE = re.compile(rb'<(?:\w+:)?mergeCell [^>]*?ref="([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})"')
-_MERGED_LIMIT = 5_000
 _PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")
 _TRUE = ("1", "true")
 
@@ -192,7 +193,7 @@ class Worksheet:
 
     def _merges(self, data: bytes) -> None:
         for left, top, right, bottom in _MERGE.findall(data):
-            if len(self.merged) < _MERGED_LIMIT:
+            if len(self.merged) < MERGED_LIMIT:
                 self.merged.append((int(top), column_number(left.decode()), int(bottom), column_number(right.decode())))
 
     def _odd(self, data: bytes, more: Callable[[], bytes], last: int) -> Iterator[tuple[int, list[Value]]]:
@@ -281,7 +282,7 @@ def getter_of(sheet: Any, kind: str, style: int) -> Callable[[str], Value]:
     def number(stored: str) -> Value:
         if plain and _PLAIN_NUMBER.fullmatch(stored):
             return NumberText(stored)
-        text = shown(stored.strip(), code)[:cut]
+        text = (shown(stored.strip(), code) if len(stored) < _LONGEST_NUMBER else stored)[:cut]
         return NumberText(text) if text else None
 
     return number

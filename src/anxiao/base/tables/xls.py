@@ -11,6 +11,7 @@ import xlrd
 from xlrd.biffh import XL_CELL_BOOLEAN, XL_CELL_DATE, XL_CELL_ERROR, XL_CELL_NUMBER, XL_CELL_TEXT, error_text_from_code
 
 from anxiao.base.tables.model import (
+    MERGED_LIMIT,
     CellKind,
     Limits,
     NumberText,
@@ -84,7 +85,9 @@ class XlsTable:
         except (xlrd.XLRDError, *_ODD) as error:
             raise UnreadableTable(TableProblem.OLD_EXCEL) from error
         self.total = sheet.nrows
-        self.merged = [(top + 1, left + 1, bottom, right) for top, bottom, left, right in sheet.merged_cells[:5_000]]
+        self.merged = [
+            (top + 1, left + 1, bottom, right) for top, bottom, left, right in sheet.merged_cells[:MERGED_LIMIT]
+        ]
         self.hidden_columns = frozenset(place + 1 for place, info in sheet.colinfo_map.items() if info.hidden)
         hidden = sorted(place + 1 for place, info in sheet.rowinfo_map.items() if info.hidden and place < sheet.nrows)
         self.hidden_rows = (len(hidden), hidden[:_SHOWN_ROWS])

@@ -13,20 +13,25 @@ from anxiao.base.tables.model import Limits, Table, TableProblem, UnreadableTabl
 from anxiao.base.tables.strings import Strings, read_strings
 from anxiao.base.tables.worksheet import Style, Worksheet
 
-_XML_LIMIT = 4 * 1024 * 1024
+_XML_LIMIT = 32 * 1024 * 1024
+_KEPT = 70_000
 
 _BUILTIN_CODES = {0: "General", 1: "0", 2: "0.00", 3: "#,##0", 4: "#,##0.00", 49: "@"}
 
 
-def _elements(archive: zipfile.ZipFile, name: str) -> list[tuple[str, dict[str, str]]]:
-    """All start tags of a small part, in order."""
+def _elements(archive: zipfile.ZipFile, name: str, *tags: str) -> list[tuple[str, dict[str, str]]]:
+    """The start tags of these names in a part beside the sheets, in order."""
     if archive.getinfo(name).file_size > _XML_LIMIT:
         raise UnreadableTable(TableProblem.BOMB)
     found: list[tuple[str, dict[str, str]]] = []
     parser = new_parser()
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        found.append((local(tag), {local(key): value for key, value in attributes.items()}))
+        tag = local(tag)
+        if tag in tags:
+            if len(found) >= _KEPT:
+                raise UnreadableTable(TableProblem.BOMB)
+            found.append((tag, {local(key): value for key, value in attributes.items()}))
 
     parser.StartElementHandler = start
     with archive.open(name) as part:
@@ -41,8 +46,8 @@ def _relations(archive: zipfile.ZipFile, of: str) -> dict[str, tuple[str, str]]:
     if name not in archive.NameToInfo:
         return {}
     out = {}
-    for tag, attributes in _elements(archive, name):
-        if tag == "Relationship" and attributes.get("TargetMode") != "External":
+    for _tag, attributes in _elements(archive, name, "Relationship"):
+        if attributes.get("TargetMode") != "External":
             target = attributes.get("Target", "")
             path = target.lstrip("/") if target.startswith("/") else posixpath.normpath(posixpath.join(folder, target))
             out[attributes.get("Id", "")] = (attributes.get("Type", "").rpartition("/")[2], path)
@@ -54,7 +59,7 @@ def _formats(archive: zipfile.ZipFile, name: str) -> list[Style]:
     codes = dict(_BUILTIN_CODES)
     styles: list[Style] = []
     in_cells = False
-    for tag, attributes in _elements(archive, name):
+    for tag, attributes in _elements(archive, name, "numFmt", "cellXfs", "cellStyles", "dxfs", "cellStyleXfs", "xf"):
         if tag == "numFmt":
             codes[int(attributes.get("numFmtId", "0"))] = attributes.get("formatCode", "General")
         elif tag == "cellXfs":
@@ -95,7 +100,7 @@ class XlsxTables:
             raise UnreadableTable(TableProblem.NOT_A_TABLE)
         if "[Content_Types].xml" in archive.NameToInfo and any(
             "macroEnabled" in attributes.get("ContentType", "")
-            for _tag, attributes in _elements(archive, "[Content_Types].xml")
+            for _tag, attributes in _elements(archive, "[Content_Types].xml", "Default", "Override")
         ):
             raise UnreadableTable(TableProblem.MACROS)
         relations = _relations(archive, book)
@@ -103,7 +108,7 @@ class XlsxTables:
         styles = _formats(archive, by_kind["styles"]) if "styles" in by_kind else []
         strings = self._strings_of(by_kind.get("sharedStrings"))
         since_1904 = False
-        for tag, attributes in _elements(archive, book):
+        for tag, attributes in _elements(archive, book, "workbookPr", "sheet"):
             if tag == "workbookPr":
                 since_1904 = attributes.get("date1904", "0") in ("1", "true")
             elif tag == "sheet":

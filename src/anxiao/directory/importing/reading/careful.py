@@ -60,6 +60,7 @@ _NAME_WRONG = re.compile(r"[^\w ·.'’（）()\-]|_")
 _DATE_LIKE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?: [0-9:]{8})?\Z")
 _GRADE = re.compile(r"(19|20)?([0-9]{2})(级|届)?\Z")
 _REMEMBERED = 20_000
+_SHORT = 64
 
 
 @dataclass(slots=True)
@@ -106,9 +107,11 @@ class CellJudge:
         key = (of, text, kind)
         verdict = self._known.get(key)
         if verdict is None:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            verdict = self._known[key] = Verdict()
+            verdict = Verdict()
+            if len(text) <= _SHORT:
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
+                self._known[key] = verdict
             cleaned = self._clean(of, text, kind, verdict)
             if cleaned is not None:
                 self._field(of, cleaned, text, kind, verdict)

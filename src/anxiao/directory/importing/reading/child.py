@@ -18,7 +18,7 @@ from anxiao.directory.importing.reading.quick import QuickJudge
 from anxiao.directory.importing.templates import Kind
 
 _TOLD_EVERY = 2_000
-_HELD = 10_000
+_HELD = 20_000
 
 
 def prepare() -> None:

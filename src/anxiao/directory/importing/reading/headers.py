@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
-from anxiao.base.tables.model import OddCell, Table, Value, column_letter
+from anxiao.base.tables.model import LAST_ROW, OddCell, Table, Value, column_letter
 from anxiao.directory.importing.findings import SheetFinding, SheetProblem
 from anxiao.directory.importing.reading.contract import Expectation, MappingQuestion, UnknownHeader
 from anxiao.directory.importing.reading.guessing import guesses
@@ -28,7 +30,9 @@ from anxiao.directory.importing.templates import (
 
 _HEADER_ROWS = 20
 _LOOKED_AT = 40
+_SEARCHED = 10_000
 _SAMPLES = 8
+_SAMPLE = 60
 _SHOWN_SAMPLES = 3
 _ENOUGH = 3
 _DECORATION = re.compile(r"[\s*:：]|\((?:必填|选填|可选)\)")
@@ -58,6 +62,8 @@ class Place:
     """Counted from 1."""
     headers: dict[Field, str] = field(default_factory=dict)
     """As they stand in the sheet."""
+    _blocks: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    _indexed: int = 0
 
     def letter(self, wanted: Field) -> str:
         """The letter at the top of the field's column."""
@@ -65,7 +71,22 @@ class Place:
 
     def in_merged_block(self, row: int, column: int) -> bool:
         """Whether the cell is covered by a merged block (its value stands only in the block's first cell)."""
-        return any(r1 <= row <= r2 and c1 <= column <= c2 for r1, c1, r2, c2 in self.table.merged)
+        if len(self.table.merged) != self._indexed:
+            self._index()
+        blocks = self._blocks.get(column, ())
+        at = bisect_right(blocks, (row, LAST_ROW))
+        return at > 0 and blocks[at - 1][1] >= row
+
+    def _index(self) -> None:
+        """Merged blocks do not overlap, so those of one column can be searched by halves."""
+        self._indexed = len(self.table.merged)
+        wanted = set(self.columns.values())
+        self._blocks = {}
+        for top, left, bottom, right in self.table.merged:
+            for column in wanted & set(range(left, min(right, max(wanted)) + 1)):
+                self._blocks.setdefault(column, []).append((top, bottom))
+        for blocks in self._blocks.values():
+            blocks.sort()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +171,7 @@ def _best(rows: Rows, template: Template, mapping: Mapping[str, str]) -> _Header
 def first_rows(table: Table) -> Rows:
     """The first filled rows of a sheet."""
     rows: Rows = []
-    for number, values in table.rows():
+    for number, values in islice(table.rows(), _SEARCHED):
         if any(value is not None and text_of(value).strip() for value in values):
             rows.append((number, values))
             if len(rows) >= _LOOKED_AT:
@@ -254,7 +275,7 @@ def _question(
     if not body:
         return None, False
     samples = {
-        column: tuple(text_of(values[column - 1]).strip() for values in body if len(values) >= column)
+        column: tuple(text_of(values[column - 1]).strip()[:_SAMPLE] for values in body if len(values) >= column)
         for column in header.unknown
     }
     open_fields = [of for of, _name in template.columns if of not in header.columns]
