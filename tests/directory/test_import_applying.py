@@ -28,7 +28,7 @@ from anxiao.directory.importing.commands import (
 )
 from anxiao.directory.importing.faults import FaultKind
 from anxiao.directory.importing.report import error_workbook
-from anxiao.directory.importing.sheets import STUDENTS
+from anxiao.directory.importing.templates import STUDENTS
 from anxiao.directory.models import (
     ClassCounsellor,
     DirectoryImport,
@@ -255,18 +255,22 @@ def test_leading_zeros_stay(staffed: Cast) -> None:
 
 def test_rows_of_another_school_are_refused_and_nothing_is_written(staffed: Cast) -> None:
     before = snapshot(staffed)
-    stranger = make.student_row(0)
-    stranger[0] = staffed.other.name
-    staged = preview(staffed, students(make.student_row(1), stranger))
-    assert counted(staged) == (1, 0, 0, 1)
+    strangers = [make.student_row(i) for i in range(2)]
+    strangers[0][0] = staffed.other.name
+    strangers[1][0] = staffed.other.code
+    staged = bring(staffed, students(*strangers))
+    assert counted(staged) == (0, 0, 0, 2)
+    assert staged.counts["other_school"] == 2
     with acting(staffed.admin) as who:
-        (rejected,) = plan.rejected_rows(who, staged)
-        assert rejected.faults[0]["kind"] == FaultKind.SCHOOL_OTHER
-    for decide in (apply_at_once, apply_import):
-        with pytest.raises(Refused) as refused, acting(staffed.admin) as who:
-            decide(by=who, import_=staged, now=MORNING)
-        assert refused.value.code == "other_school"
+        for rejected in plan.rejected_rows(who, staged):
+            assert [fault["kind"] for fault in rejected.faults] == [FaultKind.SCHOOL_OTHER]
     assert snapshot(staffed) == before
+    # beside good rows they stay out as well, and nothing of them is made: no college, no class, no counsellor
+    strangers[0][1] = "别校学院"
+    bring(staffed, students(strangers[0], make.student_row(5)))
+    with acting(staffed.admin):
+        assert Person.objects.filter(audience=STUDENT).count() == 1
+        assert not Organisation.objects.filter(name="别校学院").exists()
     with acting(staffed.outsider):
         assert not Person.objects.exists()
 

@@ -50,10 +50,11 @@ class Kind(StrEnum):
 
 
 class Group(StrEnum):
-    """The two parts that may have processes of their own."""
+    """The parts that may have processes of their own; the worker comes along with the console."""
 
     CONSOLE = "console"
     INTAKE = "intake"
+    WORKER = "worker"
 
 
 @app.command()

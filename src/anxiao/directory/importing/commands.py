@@ -115,8 +115,8 @@ def apply_import(
 ) -> DirectoryImport:
     """Decide for a preview and hand it to the worker; the import comes back as `applying`.
 
-    Refused: decided already, rows of another school in the file, or a surprise whose words were not typed
-    (``confirmation``, see `plan.confirmation_words`).
+    Refused: decided already, or a surprise whose words were not typed (``confirmation``, see
+    `plan.confirmation_words`).  Rejected rows, those that name another school among them, are written nowhere.
     """
     import_ = _decide(by=by, import_=import_, leavers=leavers, confirmation=confirmation, now=now)
     _hand_over(import_, "apply")
@@ -291,15 +291,6 @@ def _decide(
     import_ = _held(by, import_)
     if import_.state != ImportState.PREVIEWED:
         raise Refused(_("This import has already been decided. Nothing was changed."), code="decided")
-    if strangers := import_.counts.get("other_school", 0):
-        raise Refused(
-            _(
-                "%(rows)s rows of this file name another school. Nothing of such a file is applied: take these rows"
-                " out and upload it again."
-            )
-            % {"rows": strangers},
-            code="other_school",
-        )
     leaving = _choose(import_, leavers)
     surprising = [
         one
