@@ -8,8 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 class ChangeKind(models.TextChoices):
     TRANSFER = "transfer", _("Transfer")
-    LEAVE = "leave", _("Leave of absence")
-    RETURN = "return", _("Return")
+    LEAVE = "leave", _("Leave from studies")
+    RETURN = "return", _("Return from leave")
     GRADUATION = "graduation", _("Graduation")
     SENT = "sent", _("Exchange at another school")
     GUEST = "guest", _("Guest from another school")

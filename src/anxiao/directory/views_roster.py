@@ -62,7 +62,7 @@ def person_roster(request: HttpRequest, person_id: int) -> HttpResponse:
             scope,
             path_of(scope, node),
             (person.name, reverse("directory:person", args=[person.pk])),
-            (_("Places"), ""),
+            (_("Places in the roster"), ""),
         ),
     }
     return render(request, "directory/console/roster_person.html", context)
@@ -96,7 +96,7 @@ def person_change(request: HttpRequest, person_id: int, kind: str) -> HttpRespon
             scope,
             path_of(scope, node),
             (person.name, reverse("directory:person", args=[person.pk])),
-            (_("Places"), reverse("directory:person_roster", args=[person.pk])),
+            (_("Places in the roster"), reverse("directory:person_roster", args=[person.pk])),
             (what.label, ""),
         ),
     }

@@ -21,6 +21,7 @@ from anxiao.base.errors import Invalid, NotYours, Refused
 from anxiao.base.scope import Scope
 from anxiao.directory.models import Organisation
 from anxiao.directory.names import Audience
+from anxiao.directory.queries_roster import expected_twice
 from anxiao.reporting import shown_sheets as shown
 from anxiao.reporting.access_sheets import (
     answers_for_province,
@@ -143,6 +144,7 @@ def province(request: HttpRequest) -> HttpResponse:
             **_frame(day, "province"),
             "round": round,
             "whole": whole,
+            "twice": expected_twice(scope, day=day),
             "rows": rows,
             "wanted": wanted,
             "city": city,
