@@ -138,7 +138,7 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 50_000},
     }
 }
-# jobs: rooms ask for them by name (base/jobs.py); only the worker loads what does them
+# jobs: rooms ask for them by name (base/queue.py); only the worker loads what does them
 PROCRASTINATE_AUTODISCOVER_MODULE_NAME = ""
 PROCRASTINATE_IMPORT_PATHS = ["anxiao.config.tasks"]
 LOGIN_URL = "account_login"

@@ -20,6 +20,8 @@ class PlaceKind(models.TextChoices):
     BUILDING = "building", _("Building")
     FLOOR = "floor", _("Floor")
     ROOM = "room", _("Room")
+    CLINIC = "clinic", _("Clinic")
+    GATE = "gate", _("Gate")
 
 
 class Audience(models.IntegerChoices):
@@ -45,8 +47,8 @@ class ImportTemplate(models.TextChoices):
 
     STUDENTS = "students", _("Students")
     STAFF = "staff", _("Staff")
-    RESIDENCES = "residences", _("Dormitories")
-    CELLS = "cells", _("Responsible persons of the grid")
+    DORMITORY = "dormitory", _("Dormitories")
+    RESPONSIBLES = "responsibles", _("Responsible persons of the grid")
 
     @property
     def audience(self) -> Audience | None:
@@ -107,6 +109,10 @@ NODES_MERGED = "roster.nodes_merged"
 IMPORT_UNDO_ASKED = "import.undo_asked"
 """Somebody wants to undo an import; facts: ``school_id``, ``people`` (ids it added), ``since`` (when it was applied),
 ``objections``: a list to which whoever built on these people appends ``(what, how many)``."""
+
+PROFILE_CHANGED = "person.profile_changed"
+"""Name, number or category of a person was corrected; facts: ``person_id``, ``school_id``, ``fields``, ``before`` (the
+number), ``now``."""
 
 DEFAULT_CATEGORIES: dict[Audience, tuple[str, ...]] = {
     Audience.STAFF: ("内地教职工", "港澳台教职工", "离退休", "外籍教职工"),

@@ -15,7 +15,7 @@ from typing import BinaryIO, Literal
 
 from django.utils.translation import gettext as _
 
-from anxiao.base import jobs
+from anxiao.base import queue
 from anxiao.base.boxes import Unopened
 from anxiao.base.clock import day_of
 from anxiao.base.errors import NotYours, Refused
@@ -350,7 +350,7 @@ def _read_again(import_: DirectoryImport) -> DirectoryImport:
 
 def _hand_over(import_: DirectoryImport, step: str) -> None:
     # one lock a school: its imports are worked on one after the other
-    jobs.defer(JOB, lock=f"school-{import_.school_id}", school_id=import_.school_id, import_id=import_.pk, step=step)
+    queue.defer(JOB, lock=f"school-{import_.school_id}", school_id=import_.school_id, import_id=import_.pk, step=step)
 
 
 def _say(by: Scope, now: datetime, verb: str, import_: DirectoryImport, **facts: object) -> None:

@@ -3,9 +3,10 @@ in the way of an undo."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+
+from django.db.models import QuerySet
 
 from anxiao.base.scope import Scope
 from anxiao.directory.importing import undoing
@@ -124,7 +125,7 @@ def confirmation_words(scope: Scope, import_: DirectoryImport) -> str:
     return School.objects.get(pk=import_.school_id).name
 
 
-def rejected_rows(scope: Scope, import_: DirectoryImport) -> Iterable[ImportRow]:
+def rejected_rows(scope: Scope, import_: DirectoryImport) -> QuerySet[ImportRow]:
     """All rejected rows in file order."""
     return ImportRow.objects.filter(school_id=import_.school_id, source=import_, verdict=RowVerdict.REJECTED).order_by(
         "id"
