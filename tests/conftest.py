@@ -186,7 +186,8 @@ def live_server_url(module_database: Database) -> Iterator[str]:
             **os.environ,
             **module_database.environment,
             "DJANGO_SETTINGS_MODULE": "anxiao.config.settings",
-            "ANXIAO_SECRET_KEY": "only-for-tests-" + "x" * 40,
+            # whoever works beside the server opens what it has sealed
+            "ANXIAO_SECRET_KEY": os.environ["ANXIAO_SECRET_KEY"],
             "PYTHONUNBUFFERED": "1",
         }
         with tempfile.TemporaryFile() as output:
