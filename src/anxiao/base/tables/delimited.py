@@ -13,6 +13,10 @@ from anxiao.base.tables.model import CellKind, Limits, OddCell, Table, TableProb
 _SIGNS = (",", "\t", ";")
 _PIECE = 1024 * 1024
 _HEAD = 65_536
+_CLEARLY = 3
+"""How many times more often the zeros stand on one side: a few ideographs, such as 一, have theirs on the other."""
+_ZEROS = 0.08
+"""How much of UTF-16 is zero bytes at least: digits, commas and line ends have one each."""
 ENCODINGS = ("utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gb18030")
 
 
@@ -24,9 +28,9 @@ def candidates(head: bytes) -> tuple[str, ...]:
         return ("utf-8-sig",)
     if b"\x00" in head:
         high, low = head[::2].count(0), head[1::2].count(0)
-        if high and low:
+        if min(high, low) * _CLEARLY > max(high, low) or high + low < _ZEROS * len(head):
             return ()
-        return ("utf-16-be",) if high else ("utf-16-le",)
+        return ("utf-16-be",) if high > low else ("utf-16-le",)
     return ("utf-8", "gb18030")
 
 

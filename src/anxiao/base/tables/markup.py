@@ -18,6 +18,8 @@ from xml.parsers import expat
 from anxiao.base.tables.model import TableProblem, UnreadableTable
 
 PIECE = 262_144
+DEPTH = 64
+"""How deep tags may lie within each other; no spreadsheet program comes near it."""
 _ESCAPE = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _ENTITY = re.compile(r"&(?:#x([0-9A-Fa-f]{1,6})|#([0-9]{1,7})|(amp|lt|gt|quot|apos));|&")
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from anxiao.base.tables.markup import PIECE, local, new_parser
+from anxiao.base.tables.markup import DEPTH, PIECE, local, new_parser
 from anxiao.base.tables.model import (
     LAST_ROW,
     MERGED_LIMIT,
@@ -41,10 +41,12 @@ class OddReader:
         self.target: list[str] | None = None
         self.phonetic = 0
         self.weight = 0
+        self.depth = 0
 
     def row(self, number: int, markup: str) -> list[Value]:
         """One row, given as its markup."""
         self.done.clear()
+        self.depth = 0
         self.forced = number
         parser = self._parser()
         parser.Parse(self.head, False)
@@ -77,6 +79,9 @@ class OddReader:
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         """A start tag."""
+        self.depth += 1
+        if self.depth > DEPTH:
+            raise UnreadableTable(TableProblem.BOMB)
         name = local(tag)
         if name == "c":
             reference = attributes.get("r")
@@ -125,6 +130,7 @@ class OddReader:
 
     def end(self, tag: str) -> None:
         """An end tag."""
+        self.depth -= 1
         name = local(tag)
         if name in ("v", "t", "f"):
             self.target = None

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from itertools import accumulate
 from typing import BinaryIO
 
-from anxiao.base.tables.markup import PIECE, character_data, is_utf8, local, new_parser, unescape
+from anxiao.base.tables.markup import DEPTH, PIECE, character_data, is_utf8, local, new_parser, unescape
 from anxiao.base.tables.model import Limits, TableProblem, UnreadableTable
 
 _ITEM = re.compile(r'<si><t(?: xml:space="preserve")?>([^<]*)</t></si>')
@@ -141,9 +141,13 @@ def _parse(
     inside = False
     phonetic = 0
     weight = 0
+    depth = 0
 
     def start(tag: str, _attributes: dict[str, str]) -> None:
-        nonlocal inside, phonetic
+        nonlocal inside, phonetic, depth
+        depth += 1
+        if depth > DEPTH:
+            raise UnreadableTable(TableProblem.BOMB)
         tag = local(tag)
         if tag == "t":
             inside = not phonetic
@@ -151,7 +155,8 @@ def _parse(
             phonetic += 1
 
     def finish(tag: str) -> None:
-        nonlocal inside, phonetic, weight
+        nonlocal inside, phonetic, weight, depth
+        depth -= 1
         tag = local(tag)
         if tag == "t":
             inside = False

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
 import xlrd
@@ -26,10 +26,20 @@ from anxiao.base.tables.shown import is_date_format, shown, shown_date
 _LOCKED = "EncryptedPackage".encode("utf-16-le")
 _MACROS = "_VBA_PROJECT".encode("utf-16-le")
 _BOOKS = ("Workbook".encode("utf-16-le"), "Book".encode("utf-16-le"))
-_ODD = (AssertionError, struct.error, LookupError, TypeError, AttributeError, ValueError, OverflowError)
-"""What the library raises for a file that is not what it says: it asks us to save it again."""
 _SHOWN_ROWS = 8
 FILE_BYTES = 48 * 1024 * 1024
+
+
+@contextmanager
+def _oddities() -> Iterator[None]:
+    """The library raises what comes for a file that is not what it says; we ask to save it in the new form."""
+    try:
+        yield
+    except (MemoryError, RecursionError):
+        raise
+    except Exception as error:
+        locked = isinstance(error, xlrd.XLRDError) and "encrypted" in str(error).lower()
+        raise UnreadableTable(TableProblem.PASSWORD if locked else TableProblem.OLD_EXCEL) from error
 
 
 class XlsTables:
@@ -46,15 +56,10 @@ class XlsTables:
             raise UnreadableTable(TableProblem.MACROS)
         if not any(name in data for name in _BOOKS):
             raise UnreadableTable(TableProblem.OLD_EXCEL)
-        try:
+        with _oddities():
             self.book = xlrd.open_workbook(
                 file_contents=data, formatting_info=True, on_demand=True, logfile=io.StringIO()
             )
-        except xlrd.XLRDError as error:
-            locked = "encrypted" in str(error).lower()
-            raise UnreadableTable(TableProblem.PASSWORD if locked else TableProblem.OLD_EXCEL) from error
-        except _ODD as error:
-            raise UnreadableTable(TableProblem.OLD_EXCEL) from error
         if self.book.nsheets > limits.sheets:
             raise UnreadableTable(TableProblem.TOO_MANY_SHEETS, sheets=limits.sheets)
         self.sheets: list[Table] = [XlsTable(self.book, place, limits) for place in range(self.book.nsheets)]
@@ -80,10 +85,8 @@ class XlsTable:
 
     def rows(self) -> Iterator[tuple[int, list[Value]]]:
         """See `Table.rows`."""
-        try:
+        with _oddities():
             sheet = self.book.sheet_by_index(self.place)
-        except (xlrd.XLRDError, *_ODD) as error:
-            raise UnreadableTable(TableProblem.OLD_EXCEL) from error
         self.total = sheet.nrows
         self.merged = [
             (top + 1, left + 1, bottom, right) for top, bottom, left, right in sheet.merged_cells[:MERGED_LIMIT]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import BinaryIO
 
 from anxiao.base.tables.archive import open_checked
-from anxiao.base.tables.markup import damage_is_said, local, new_parser
+from anxiao.base.tables.markup import DEPTH, damage_is_said, local, new_parser
 from anxiao.base.tables.model import Limits, Table, TableProblem, UnreadableTable
 from anxiao.base.tables.strings import Strings, read_strings
 from anxiao.base.tables.worksheet import Style, Worksheet
@@ -26,14 +26,25 @@ def _elements(archive: zipfile.ZipFile, name: str, *tags: str) -> list[tuple[str
     found: list[tuple[str, dict[str, str]]] = []
     parser = new_parser()
 
+    depth = 0
+
     def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > DEPTH:
+            raise UnreadableTable(TableProblem.BOMB)
         tag = local(tag)
         if tag in tags:
             if len(found) >= _KEPT:
                 raise UnreadableTable(TableProblem.BOMB)
             found.append((tag, {local(key): value for key, value in attributes.items()}))
 
+    def end(_tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+
     parser.StartElementHandler = start
+    parser.EndElementHandler = end
     with archive.open(name) as part:
         parser.ParseFile(part)
     return found
