@@ -35,6 +35,7 @@ from anxiao.base.clock import day_of, now
 from anxiao.base.passes import COOKIE
 from anxiao.config.demo import create_demo
 from anxiao.directory.models import DirectoryImport, Onboarding
+from anxiao.directory.models_people import ProfileProposal
 from anxiao.directory.models_roster import RosterChange
 from anxiao.directory.names import RowVerdict
 from anxiao.intake.app import COMMANDS
@@ -360,6 +361,25 @@ def _alarm(ids: Mapping[str, int], whose: str) -> int:
     )
 
 
+def _proposal(ids: Mapping[str, int], whose: str) -> int:
+    mine = ProfileProposal.objects.using(BULK).filter(person_id=ids[f"{whose} person"])
+    mine.update(state="withdrawn")
+    return (
+        ProfileProposal.objects.using(BULK)
+        .create(
+            school_id=ids["school number"],
+            person_id=ids[f"{whose} person"],
+            field="name",
+            before="旧名",
+            wanted=f"新名{mine.count()}",
+            reason="写错了",
+            asked_by=0,
+            asked_at=timezone.now(),
+        )
+        .pk
+    )
+
+
 def _application(ids: Mapping[str, int], whose: str) -> int:
     waiting = Onboarding.objects.using(BULK).filter(state="waiting").first()
     assert waiting is not None
@@ -395,6 +415,7 @@ MAKERS = {
     "import_id": _import,
     "grant_id": _grant,
     "alarm_id": _alarm,
+    "proposal_id": _proposal,
     "application_id": _application,
     "school_id": _school_number,
 }

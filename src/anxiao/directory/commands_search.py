@@ -40,6 +40,7 @@ WHERE p.id > %(after)s AND p.school_id = coalesce(%(school)s::int, p.school_id)
   AND (s.person_id IS NULL OR s.made_from <> p.changed_at OR s.key_id <> %(key)s)
 ORDER BY p.id LIMIT %(batch)s
 """
+_COPIED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _TEMPORARY = "CREATE TEMPORARY TABLE person_search_new (LIKE person_search INCLUDING DEFAULTS) ON COMMIT DROP"
 
 
@@ -99,6 +100,6 @@ def fill_missing(*, school_id: int | None = None, using: str = "bulk", batch: in
 def _lines(rows: list[Any], index: BlindIndex) -> Iterator[str]:
     keys = search_keys((row[1:4] for row in rows), index)
     for (person, school, _name, _phone, changed), key in zip(rows, keys, strict=True):
-        backwards = key.backwards.replace("\\", "\\\\")
+        backwards = key.backwards.translate(_COPIED)
         tail = r"\N" if key.tail is None else key.tail
         yield f"{person}\t{school}\t{key.pinyin}\t{key.initials}\t{backwards}\t{tail}\t{index.key_id}\t{changed}\n"

@@ -30,7 +30,7 @@ COMPOUND_SURNAMES = {
 }  # fmt: skip
 """Surnames of two characters, with their readings."""
 
-GIVEN_NAMES = {"曾": "zeng", "勒": "le", "晟": "sheng", "伽": "jia"}
+GIVEN_NAMES = {"长": "chang", "卜": "bu", "都": "du", "曾": "zeng", "勒": "le", "晟": "sheng", "伽": "jia"}
 """Characters that names read otherwise than texts, wherever they stand."""
 
 _REMEMBERED = 32_768

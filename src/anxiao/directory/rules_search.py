@@ -55,12 +55,13 @@ class Way(IntEnum):
     """In which way somebody was found; the order is the order on the page."""
 
     NUMBER = 1
-    NAME = 2
-    INSIDE = 3
-    PINYIN = 4
-    INITIALS = 5
-    TAIL = 6
-    CLASS = 7
+    NUMBER_CAPITALS = 2
+    NAME = 3
+    INSIDE = 4
+    PINYIN = 5
+    INITIALS = 6
+    TAIL = 7
+    CLASS = 8
     ALL = 9
 
 

@@ -19,6 +19,7 @@ urlpatterns = [
     path("place/<int:place_id>/remind/", views.remind_place, name="console_remind_place"),
     path("place/<int:place_id>/<slug:kind>/", views.place_list, name="console_place_list"),
     path("person/<int:person_id>/reports/", views.person_reports, name="console_person_reports"),
+    path("person/<int:person_id>/history/", views.person_history, name="console_person_history"),
     path("person/<int:person_id>/answers/<int:round_id>/", views.answers, name="console_answers"),
     path("person/<int:person_id>/fill-in/", views.proxy, name="console_proxy"),
     path("person/<int:person_id>/correct/<int:round_id>/", views.correct, name="console_correct"),

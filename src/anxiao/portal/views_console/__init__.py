@@ -2,6 +2,7 @@
 
 from anxiao.portal.views_console.boards import activation, node, place, today
 from anxiao.portal.views_console.exemptions import cancel, exempt, exemptions
+from anxiao.portal.views_console.history import person_history
 from anxiao.portal.views_console.lists import mine_list, node_list, place_list, remind_mine, remind_node, remind_place
 from anxiao.portal.views_console.persons import answers, correct, person_reports, proxy, remind_one
 
@@ -15,6 +16,7 @@ __all__ = [
     "mine_list",
     "node",
     "node_list",
+    "person_history",
     "person_reports",
     "place",
     "place_list",
