@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import openpyxl
 import pytest
 
-from anxiao.base.tables import read_workbook, stream
+from anxiao.base.tables import stream
 from anxiao.base.tables.stream import Line, StreamedSheet, stream_workbook
+from tests.base.tables_cast import read_workbook
 
 
 def book_of(*sheets: StreamedSheet) -> openpyxl.Workbook:

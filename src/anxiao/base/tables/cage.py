@@ -20,21 +20,11 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 import anxiao
-from anxiao.base.tables.model import (
-    Cell,
-    CellKind,
-    Limits,
-    Row,
-    Sheet,
-    TableProblem,
-    UnreadableTable,
-    Workbook,
-)
+from anxiao.base.tables.model import Limits, TableProblem, UnreadableTable
 
 _SOURCE = str(Path(anxiao.__file__).resolve().parent.parent)
 _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from {} import main; main()"
 _WORDS_LIMIT = 4 * 1024 * 1024
-_KINDS = {kind.value: kind for kind in CellKind}
 
 
 def open_source(source: BinaryIO | bytes | Path, limits: Limits) -> IO[bytes]:
@@ -196,29 +186,3 @@ class Caged:
             raise UnreadableTable(TableProblem.TOO_SLOW)
         if self.child.returncode != 0 or not any("end" in word for word in self.words):
             raise UnreadableTable(TableProblem.READER_DIED)
-
-
-def read_workbook(source: BinaryIO | bytes | Path, limits: Limits | None = None) -> Workbook:
-    """Read a whole file at once. Raises `UnreadableTable` and nothing else for anything wrong with the file."""
-    limits = limits or Limits()
-    with open_source(source, limits) as file:
-        return _parse(b"".join(Caged(file, "anxiao.base.tables.child", None, limits).pieces()))
-
-
-def _parse(output: bytes) -> Workbook:
-    """The child's lines as objects. The child is not trusted either: anything unexpected means that it died."""
-    book = Workbook()
-    try:
-        for line in output.splitlines():
-            item = json.loads(line)
-            if isinstance(item, list):
-                number, cells = item
-                row = {column: Cell(column, text, _KINDS[kind]) for column, text, kind in cells}
-                book.sheets[-1].rows.append(Row(number, row))
-            elif "sheet" in item:
-                book.sheets.append(Sheet(str(item["sheet"]), bool(item["hidden"])))
-            elif "merged" in item:
-                book.sheets[-1].merged = [(a, b, c, d) for a, b, c, d in item["merged"]]
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise UnreadableTable(TableProblem.READER_DIED) from error
-    return book

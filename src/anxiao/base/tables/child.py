@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from anxiao.base.tables.archive import OLE_MAGIC, ZIP_MAGIC
 from anxiao.base.tables.delimited import ENCODINGS, Delimited
-from anxiao.base.tables.model import Limits, OddCell, TableProblem, Tables, UnreadableTable, kind_of
+from anxiao.base.tables.model import Limits, TableProblem, Tables, UnreadableTable
 
 Opener = Callable[[BinaryIO, int, Limits], Tables]
 _PIECE = 262_144
@@ -142,27 +142,3 @@ def run(work: Callable[[Tables, Channel, Any, Limits], None], prepare: Callable[
         problem = {"problem": TableProblem.BOMB.value, "params": {}}
     channel.pieces = []
     channel.say({**problem, "memory_bytes": peak()})
-
-
-def whole(tables: Tables, channel: Channel, _told: object, limits: Limits) -> None:
-    """Everything in the file, one JSON line per sheet, row and list of merged blocks."""
-    filled = 0
-    for sheet in tables.sheets:
-        channel.line(json.dumps({"sheet": sheet.name, "hidden": sheet.hidden}) + "\n")
-        for number, values in sheet.rows():
-            cells = [
-                [column, value.text if isinstance(value, OddCell) else value, kind_of(value).value]
-                for column, value in enumerate(values, start=1)
-                if value is not None and (isinstance(value, OddCell) or value.strip())
-            ]
-            if cells:
-                filled += 1
-                if filled > limits.rows:
-                    raise UnreadableTable(TableProblem.TOO_MANY_ROWS, rows=limits.rows)
-                channel.line(json.dumps([number, cells], separators=(",", ":")) + "\n")
-        channel.line(json.dumps({"merged": sheet.merged}) + "\n")
-
-
-def main() -> None:
-    """The whole file for `cage.read_workbook`."""
-    run(whole)

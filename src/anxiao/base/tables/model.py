@@ -7,7 +7,7 @@ quickly and small.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -90,15 +90,6 @@ class UnreadableTable(Exception):
         return self.message
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One filled cell. `column` counts from 1, as spreadsheets do."""
-
-    column: int
-    text: str
-    kind: CellKind = CellKind.TEXT
-
-
 class NumberText(str):
     """The shown text of a cell that was stored as a number. Everywhere else it is a text like any other."""
 
@@ -153,32 +144,6 @@ def kind_of(value: str | OddCell) -> CellKind:
     if isinstance(value, OddCell):
         return value.kind
     return CellKind.NUMBER if isinstance(value, NumberText) else CellKind.TEXT
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row that has at least one filled cell. `number` is the row number shown at the left edge of the sheet."""
-
-    number: int
-    cells: dict[int, Cell]
-
-
-@dataclass(slots=True)
-class Sheet:
-    """One worksheet, in file order."""
-
-    name: str
-    hidden: bool = False
-    rows: list[Row] = field(default_factory=list)
-    merged: list[tuple[int, int, int, int]] = field(default_factory=list)
-    """Merged blocks as (first row, first column, last row, last column)."""
-
-
-@dataclass(slots=True)
-class Workbook:
-    """A whole file."""
-
-    sheets: list[Sheet] = field(default_factory=list)
 
 
 def column_letter(column: int) -> str:

@@ -6,7 +6,7 @@ import re
 from array import array
 from collections.abc import Callable
 from itertools import accumulate
-from typing import BinaryIO
+from typing import IO
 
 from anxiao.base.tables.markup import DEPTH, PIECE, character_data, is_utf8, local, new_parser, unescape
 from anxiao.base.tables.model import Limits, TableProblem, UnreadableTable
@@ -67,7 +67,7 @@ class Strings:
         return get
 
 
-def read_strings(part: BinaryIO, limits: Limits, advance: Callable[[int], None]) -> Strings:
+def read_strings(part: IO[bytes], limits: Limits, advance: Callable[[int], None]) -> Strings:
     """The table in `part`. `advance` is told how many bytes have been read."""
     strings = Strings(limits.string_bytes)
     head = b""

@@ -101,8 +101,7 @@ class Reading:
     def _lines(self) -> Iterator[bytes]:
         file = self._file = open_source(self.source, self.limits or LIMITS)
         size = os.fstat(file.fileno()).st_size
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        file.seek(0)
+        digest = _digest_of(file)
         limits = self.limits or _limits_for(size)
         child = self._child = Caged(file, _ENTRY, told_as(self.expectation), limits)
         yield from child.pieces()
@@ -122,7 +121,7 @@ class Reading:
         findings = tuple(
             {
                 "sheet": str(one["sheet"]),
-                "problem": SheetProblem(one["problem"]).value,
+                "problem": SheetProblem(str(one["problem"])).value,
                 "row": int(one["row"]),
                 "columns": [str(column) for column in one["columns"]],
             }
@@ -130,7 +129,7 @@ class Reading:
         )
         rows = sum(sheet.rows for sheet in sheets)
         if not rows:
-            words = [say_finding(finding) for finding in findings if SheetProblem(finding["problem"]) in BLOCKING]
+            words = [say_finding(finding) for finding in findings if finding["problem"] in BLOCKING]
             raise Refused(" ".join(words) or _("The file has no row with a person."), code="no_rows")
         self.summary = Summary(
             sheets,
@@ -142,6 +141,14 @@ class Reading:
             child.cpu_seconds,
             child.memory_bytes,
         )
+
+
+def _digest_of(file: IO[bytes]) -> str:
+    digest = hashlib.sha256()
+    while piece := file.read(MEGABYTE):
+        digest.update(piece)
+    file.seek(0)
+    return digest.hexdigest()
 
 
 def _limits_for(size: int) -> Limits:
