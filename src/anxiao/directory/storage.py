@@ -249,6 +249,8 @@ def begin_undo(cursor: Cursor) -> None:
 
 def depending(cursor: Cursor, school_id: int) -> list[int]:
     """Ids of people whose days were changed again since ``roster_undo`` was written: an undo would undo that too."""
+    # a table of this transaction has no statistics: 20,000 rows took 25 seconds instead of a thirtieth of one
+    cursor.execute("ANALYZE roster_undo")
     cursor.execute(_DEPENDING, {"school": school_id})
     return [person for (person,) in cursor.fetchall()]
 
