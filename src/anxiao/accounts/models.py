@@ -6,7 +6,7 @@ security; they hold no health data.  See ``docs/adr/0004-accounts-without-school
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import ClassVar, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -99,6 +99,11 @@ class Grant(models.Model):
     class Meta:
         db_table = "account_grant"
         indexes: ClassVar[list[models.Index]] = [models.Index("organisation", "role", name="grant_node")]
+
+    @property
+    def last_day(self) -> date | None:
+        """The last day with the role, as people say it; None while it is open."""
+        return self.valid_to - timedelta(days=1) if self.valid_to else None
 
 
 class ActivationCode(models.Model):

@@ -34,7 +34,16 @@ ROLE_NODES: dict[Role, frozenset[str]] = {
 """Roles that a school gives by itself, and the nodes on which each makes sense.  Those above come from the province."""
 
 PLACE_ROLES = frozenset({Role.DORM_MANAGER})
-"""Roles that need a place (a building) besides the school."""
+"""Roles that need a place besides the school, and see no further than it."""
+
+ROLE_PLACES: dict[Role, frozenset[str]] = {
+    Role.DORM_MANAGER: frozenset({"building"}),
+    Role.SCHOOL_DOCTOR: frozenset({"clinic"}),
+    Role.SECURITY: frozenset({"gate"}),
+    Role.LOGISTICS: frozenset({"campus", "building"}),
+}
+"""Cells of the grid that a role may answer for.  Where no role needs it, the cell says who is to be asked there and
+takes nothing away from what the role sees."""
 
 
 def fold_username(text: str) -> str:

@@ -6,15 +6,21 @@ from django.urls import path
 
 from anxiao.accounts import views_activation as activation
 from anxiao.accounts import views_console as views
+from anxiao.accounts import views_grants as grants
+from anxiao.accounts import views_responsible as responsible
 
 app_name = "settings"
 
 urlpatterns = [
-    path("roles/", views.grants, name="grants"),
-    path("roles/add/", views.grant_add, name="grant_add"),
-    path("roles/counsellors/", views.counsellors, name="counsellors"),
-    path("roles/<int:grant_id>/end/", views.grant_end, name="grant_end"),
-    path("accounts/<int:user_id>/", views.account, name="account"),
+    path("roles/", grants.grants, name="grants"),
+    path("roles/add/", grants.grant_add, name="grant_add"),
+    path("roles/counsellors/", grants.counsellors, name="counsellors"),
+    path("roles/gaps/", responsible.gap_list, name="gaps"),
+    path("roles/mine/", responsible.mine, name="mine"),
+    path("roles/<int:grant_id>/end/", grants.grant_end, name="grant_end"),
+    path("roles/<int:grant_id>/deputy/", responsible.deputy, name="deputy"),
+    path("accounts/<int:user_id>/", grants.account, name="account"),
+    path("accounts/<int:user_id>/handover/", responsible.handover, name="handover"),
     path("activation/", activation.activation, name="activation"),
     path("activation/alarms/", activation.alarm_list, name="alarms"),
     path("activation/alarms/<int:alarm_id>/settle/", activation.alarm_settle, name="alarm_settle"),

@@ -22,6 +22,7 @@ from anxiao.accounts.queries.alarms import LAST, alarms, open_alarms
 from anxiao.accounts.queries.nodes import way_to
 from anxiao.accounts.queries.onboarding import school_of
 from anxiao.accounts.rules import grouped, number_hint
+from anxiao.accounts.views_common import scope_of, whole
 from anxiao.base.clock import day_of, now
 from anxiao.base.errors import NotYours, Refused
 from anxiao.base.permissions import Permission
@@ -32,7 +33,7 @@ from anxiao.directory.models import Organisation
 @require_GET
 def activation(request: HttpRequest, node_id: int | None = None) -> HttpResponse:
     """How far people have come, from the caller's own nodes down to the people of a class."""
-    scope = _scope(request)
+    scope = scope_of(request)
     if not scope.may(Permission.ACTIVATION_PRINT):
         raise NotYours
     moment = now()
@@ -78,13 +79,13 @@ def activation(request: HttpRequest, node_id: int | None = None) -> HttpResponse
 @require_GET
 def standing_still(request: HttpRequest, node_id: int, stage: str) -> HttpResponse:
     """Who beneath a node has come so far and no further, by name."""
-    scope = _scope(request)
+    scope = scope_of(request)
     node = get_activation_node(scope, node_id)
     if stage not in Stage.values:
         raise Http404
     moment = now()
     page = funnel.standing_still(
-        scope, node.school_id, node.path, Stage(stage), day_of(moment), after=_int(request.GET.get("after")) or 0
+        scope, node.school_id, node.path, Stage(stage), day_of(moment), after=whole(request.GET.get("after")) or 0
     )
     return render(
         request,
@@ -105,7 +106,7 @@ def standing_still(request: HttpRequest, node_id: int, stage: str) -> HttpRespon
 @require_POST
 def activation_print(request: HttpRequest, node_id: int) -> HttpResponse:
     """Make new codes and show the sheet, once: the codes are not kept, so the page cannot be shown again."""
-    scope = _scope(request)
+    scope = scope_of(request)
     node = get_activation_node(scope, node_id)
     moment = now()
     chosen = _chosen(request)
@@ -130,7 +131,7 @@ def activation_print(request: HttpRequest, node_id: int) -> HttpResponse:
 @require_POST
 def activation_deliver(request: HttpRequest, node_id: int) -> HttpResponse:
     """Mark codes as handed out, sent, or not yet handed out after all."""
-    scope = _scope(request)
+    scope = scope_of(request)
     node = get_activation_node(scope, node_id)
     how = request.POST.get("how", "")
     if how not in Delivery.values:
@@ -143,12 +144,12 @@ def activation_deliver(request: HttpRequest, node_id: int) -> HttpResponse:
 @require_GET
 def alarm_list(request: HttpRequest) -> HttpResponse:
     """Codes tried by somebody else or too often."""
-    scope = _scope(request)
+    scope = scope_of(request)
     if not scope.may(Permission.ACTIVATION_PRINT):
         raise NotYours
     settled = request.GET.get("show") == "settled"
     today = day_of(now())
-    page = alarms(scope, today, settled=settled, before=_int(request.GET.get("before")) or LAST)
+    page = alarms(scope, today, settled=settled, before=whole(request.GET.get("before")) or LAST)
     here = reverse("settings:alarms")
     return render(
         request,
@@ -170,7 +171,7 @@ def alarm_list(request: HttpRequest) -> HttpResponse:
 @require_POST
 def alarm_settle(request: HttpRequest, alarm_id: int) -> HttpResponse:
     """Say that one has looked into it."""
-    scope = _scope(request)
+    scope = scope_of(request)
     moment = now()
     alarm = get_alarm(scope, alarm_id, day_of(moment))
     settle_alarm(by=scope, now=moment, alarm=alarm)
@@ -214,16 +215,7 @@ def _chosen(request: HttpRequest) -> set[int] | None:
     named = request.POST.getlist("only") or request.POST.getlist("person")
     if not named:
         return None
-    chosen = {n for value in named if (n := _int(value)) is not None}
+    chosen = {n for value in named if (n := whole(value)) is not None}
     if not chosen:  # named, but nobody who exists: printing for everybody would void the whole class's codes
         raise Refused(_("Nobody was chosen."))
     return chosen
-
-
-def _int(text: str | None) -> int | None:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else None
-
-
-def _scope(request: HttpRequest) -> Scope:
-    scope: Scope = request.scope  # type: ignore[attr-defined]
-    return scope
