@@ -25,7 +25,7 @@ class ProfileField(models.TextChoices):
 
 class ProposalState(models.TextChoices):
     OPEN = "open", _("Waiting to be confirmed")
-    CONFIRMED = "confirmed", _("Confirmed")
+    CONFIRMED = "confirmed", _("Confirmed as asked")
     DECLINED = "declined", _("Declined")
     WITHDRAWN = "withdrawn", _("Taken back")
 

@@ -43,7 +43,7 @@ class Migration(migrations.Migration):
                 ('wanted', models.CharField(help_text='as it is shown', max_length=130)),
                 ('wanted_id', models.IntegerField(help_text='the class or category that is meant', null=True)),
                 ('reason', models.CharField(max_length=300)),
-                ('state', models.CharField(choices=[('open', 'Waiting to be confirmed'), ('confirmed', 'Confirmed'), ('declined', 'Declined'), ('withdrawn', 'Taken back')], default='open', max_length=10)),
+                ('state', models.CharField(choices=[('open', 'Waiting to be confirmed'), ('confirmed', 'Confirmed as asked'), ('declined', 'Declined'), ('withdrawn', 'Taken back')], default='open', max_length=10)),
                 ('asked_by', models.IntegerField()),
                 ('asked_at', models.DateTimeField()),
                 ('decided_by', models.IntegerField(null=True)),
