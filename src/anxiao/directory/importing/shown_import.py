@@ -26,9 +26,9 @@ ORDER = (
 _TONES = {
     RowVerdict.JOINS: "good",
     RowVerdict.MOVES: "info",
-    RowVerdict.CHANGED: "late",
-    RowVerdict.LEAVES: "ill",
-    RowVerdict.UNCHANGED: "exempt",
+    RowVerdict.CHANGED: "info",
+    RowVerdict.LEAVES: "late",
+    RowVerdict.UNCHANGED: "",
     RowVerdict.REJECTED: "missing",
 }
 
@@ -78,7 +78,7 @@ def tiles(import_: DirectoryImport, leavers: int) -> list[tuple[str, int, str, s
         (
             str(verdict.label),
             number_of(import_, verdict),
-            _TONES[verdict] if number_of(import_, verdict) else "exempt",
+            _TONES[verdict] if number_of(import_, verdict) else "",
             f"?rows={verdict.value}#rows",
             meaning(verdict),
             _leaving_note(import_, leavers) if verdict is RowVerdict.LEAVES else "",
