@@ -31,7 +31,7 @@ from anxiao.directory.names import OnboardingState
 
 @require_GET
 def onboarding(request: HttpRequest) -> HttpResponse:
-    """Applications by state, and the register of all schools."""
+    """Applications by state; the list of all schools stands beside them."""
     scope = scope_of(request)
     if not scope.may(Permission.ONBOARDING_APPROVE):
         raise NotYours
@@ -47,7 +47,7 @@ def onboarding(request: HttpRequest) -> HttpResponse:
             "shown": shown,
             "tabs": [
                 *((s.value, s.label, f"{here}?state={s.value}", counts.get(s.value, 0)) for s in OnboardingState),
-                ("register", _("All schools"), f"{here}?state=register", len(register.schools)),
+                ("all", _("All schools"), reverse("portal:console_schools"), len(register.schools)),
             ],
             "applications": schools.applications(scope, OnboardingState(shown)) if shown in OnboardingState else [],
             "register": register,

@@ -8,6 +8,8 @@ from anxiao.portal import views_console as views
 
 urlpatterns = [
     path("", views.today, name="console"),
+    path("schools/", views.school_list, name="console_schools"),
+    path("schools/export/", views.school_list_export, name="console_schools_export"),
     path("mine/remind/", views.remind_mine, name="console_remind_mine"),
     path("mine/<slug:kind>/", views.mine_list, name="console_mine_list"),
     path("node/<int:node_id>/", views.node, name="console_node"),
