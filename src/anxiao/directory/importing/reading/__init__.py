@@ -13,18 +13,32 @@ reading.summary
 the transaction of the COPY then ends with nothing in it. Both may come after lines have gone by.
 """
 
-from anxiao.directory.importing.reading.contract import (
-    Expectation,
-    MappingQuestion,
-    NeedsMapping,
-    Progress,
-    ReadSheet,
-    Summary,
-    UnknownHeader,
-    columns,
-)
-from anxiao.directory.importing.reading.parent import Reading, read
-from anxiao.directory.importing.templates import Kind
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from anxiao.directory.importing.reading.contract import (
+        Expectation,
+        MappingQuestion,
+        NeedsMapping,
+        Progress,
+        ReadSheet,
+        Summary,
+        UnknownHeader,
+        columns,
+    )
+    from anxiao.directory.importing.reading.parent import Reading, read
+    from anxiao.directory.importing.templates import Kind
+
+_HOMES = {"Kind": "templates", "Reading": "reading.parent", "read": "reading.parent"}
+
+
+def __getattr__(name: str) -> Any:
+    """Loaded when asked for: the child imports this package too, once a file, and needs nothing of the parent."""
+    if name not in __all__:
+        raise AttributeError(name)
+    return getattr(import_module(f"anxiao.directory.importing.{_HOMES.get(name, 'reading.contract')}"), name)
+
 
 __all__ = [
     "Expectation",
