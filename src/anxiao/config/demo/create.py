@@ -25,6 +25,7 @@ from anxiao.config.demo.population import Stage, Takers, University, populate, s
 from anxiao.config.demo.shape import CLUSTER_AT, PROVINCE, SCHOOLS
 from anxiao.config.founding import MINISTRY, ensure_above, start_provincial_daily
 from anxiao.directory.commands import open_school
+from anxiao.directory.commands_search import fill_missing
 from anxiao.directory.models import Organisation, Person, School
 from anxiao.directory.names import OrganisationKind
 from anxiao.directory.register import load_register
@@ -227,7 +228,8 @@ def _first(lines: Iterable[tuple[str, bool]], latecomers: list[str]) -> Iterator
 
 
 def _count(universities: Sequence[University]) -> None:
-    """Make the counters from the truth.  Statistics first: without them the planner would guess empty tables."""
+    """Make search keys and counters from the truth.  Statistics first: without them the planner would guess."""
+    fill_missing(using=BULK)
     with connections["owner"].cursor() as cursor:
         cursor.execute(f"ANALYZE {', '.join(ANALYSED)}")
     with _bulk() as cursor:
