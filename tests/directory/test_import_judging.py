@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import openpyxl
+import phonenumbers
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,8 +15,9 @@ from anxiao.base.tables.model import NumberText
 from anxiao.directory.importing.blank import template_workbook
 from anxiao.directory.importing.faults import NoteKind, describe, describe_note
 from anxiao.directory.importing.findings import BLOCKING, SheetProblem
-from anxiao.directory.importing.phones import judge_phone
+from anxiao.directory.importing.phones import SEGMENT, is_mobile_segment, judge_phone
 from anxiao.directory.importing.reading import Kind
+from anxiao.directory.importing.reading.assembled import Assembler
 from anxiao.directory.importing.reading.careful import CellJudge, RowJudge
 from anxiao.directory.importing.reading.child import line_from
 from anxiao.directory.importing.reading.headers import look
@@ -213,6 +216,18 @@ def test_no_row_breaks_the_judge_and_values_are_complete_when_good(cells: list[A
             }
 
 
+def test_five_digits_decide_whether_a_mainland_number_is_mobile() -> None:
+    """What the library says about the whole number, the first five digits say alone."""
+    turn = random.Random(11)
+    for _ in range(3_000):
+        digits = f"1{turn.randrange(10**10):010d}"
+        mobile = phonenumbers.number_type(phonenumbers.parse(digits, "CN")) in (
+            phonenumbers.PhoneNumberType.MOBILE,
+            phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
+        )
+        assert is_mobile_segment(digits[:SEGMENT]) is mobile, digits
+
+
 CELLS = {
     "学号": st.from_regex(r"\A[A-Za-z0-9-]{1,32}\Z") | st.integers(0, 10**19) | st.just("1.2E+05"),
     "姓名": st.sampled_from(["王五", "张　三", "Smith", "王5", "欧阳·娜", "龥龥", "王 五", "", "\U00020bb7野"]),
@@ -224,20 +239,22 @@ CELLS = {
 
 
 @given(st.lists(st.fixed_dictionaries(CELLS), min_size=1, max_size=4))
-def test_the_quick_way_says_what_the_careful_judge_says(rows: list[dict[str, Any]]) -> None:
-    """Whatever was learnt before: a line from the quick way is the careful judge's line, letter by letter."""
+def test_both_quick_ways_say_what_the_careful_judge_says(rows: list[dict[str, Any]]) -> None:
+    """Whatever was learnt before: a line from a quick way is the careful judge's line, letter by letter."""
     table = table_of(*[_with(make.student_row(index), cells) for index, cells in enumerate(rows)] * 2)
     expects = told()
     (place,) = look([table], expects).places
     cells = CellJudge(expects.school_name, expects.today, expects.categories, expects.other_categories)
-    quick, careful = QuickJudge(place), RowJudge(place, expects, cells)
+    quick, assembler, careful = QuickJudge(place), Assembler(place, cells), RowJudge(place, cells)
     for number, values in table.values[1:]:
         row = careful.judge(number, values)
         assert row is not None
-        line = quick.line(number, values)
-        if line is not None:
-            assert line == line_from(row, place, quick.stored(values))
-        quick.learn(row, values)
+        right = line_from(row, place, quick.stored(values))
+        assert quick.line(number, values) in (None, right)
+        clean = not row.faults and not row.notes
+        assert assembler.line(number, values) in (None, (right, row.rejected, clean))
+        if clean:
+            quick.learn(assembler, values)
 
 
 def _with(row: list[Any], cells: dict[str, Any]) -> list[Any]:
@@ -248,13 +265,12 @@ def test_good_rows_take_the_quick_way_once_their_words_are_known() -> None:
     table = table_of(*(make.student_row(index) for index in range(0, 300, 100)))
     (place,) = look([table], told()).places
     quick = QuickJudge(place)
-    careful = RowJudge(place, told(), CellJudge(make.SCHOOL, told().today, told().categories, frozenset()))
+    assembler = Assembler(place, CellJudge(make.SCHOOL, told().today, told().categories, frozenset()))
     (number, first), (_, _second), (_, third) = table.values[1:]
     assert quick.line(number, first) is None
-    row = careful.judge(number, first)
-    assert row is not None
-    quick.learn(row, first)
-    assert quick.line(number, first) is not None
+    line = assembler.line(number, first)
+    quick.learn(assembler, first)
+    assert line == (quick.line(number, first), False, True)
     # A phone and a number never seen, the rest known.
     assert quick.line(4, [*first[:2], "P9", "王六", *first[4:5], third[5], *first[6:]]) is not None
 

@@ -16,7 +16,6 @@ from anxiao.base.tables.model import CellKind, Value, kind_of
 from anxiao.directory.importing import text as tidying
 from anxiao.directory.importing.faults import Fault, FaultKind, Note, NoteKind
 from anxiao.directory.importing.phones import judge_phone, restore_scientific
-from anxiao.directory.importing.reading.contract import Expectation
 from anxiao.directory.importing.reading.headers import Place, text_of
 from anxiao.directory.importing.templates import PLACE_CHOICES, PLACE_KINDS, Field
 
@@ -254,7 +253,7 @@ def _name(cleaned: str, text: str, out: Verdict) -> None:
 class RowJudge:
     """Judges the rows of one sheet."""
 
-    def __init__(self, place: Place, told: Expectation, cells: CellJudge) -> None:
+    def __init__(self, place: Place, cells: CellJudge) -> None:
         self.place, self.cells = place, cells
         # In the order of the columns, so that a person mends them from left to right.
         self.fields = [

@@ -10,6 +10,7 @@ from anxiao.base.tables.child import Channel, run
 from anxiao.base.tables.model import Limits, TableProblem, Tables, UnreadableTable, Value
 from anxiao.directory.importing.faults import FaultKind
 from anxiao.directory.importing.findings import SheetFinding, SheetProblem
+from anxiao.directory.importing.reading.assembled import Assembler
 from anxiao.directory.importing.reading.careful import CellJudge, JudgedRow, RowJudge
 from anxiao.directory.importing.reading.contract import Expectation, ReadSheet
 from anxiao.directory.importing.reading.headers import Place, look
@@ -52,7 +53,7 @@ def read_tables(tables: Tables, channel: Channel, value: Any, limits: Limits) ->
     rows = 0
     sheets: list[ReadSheet] = []
     for place in seen.places:
-        sheet = _read_sheet(place, told, cells, tables, channel, limits.rows - rows, limits)
+        sheet = _read_sheet(place, cells, tables, channel, limits.rows - rows, limits)
         rows += sheet.rows
         sheets.append(sheet)
         count, first = place.table.hidden_rows
@@ -64,9 +65,9 @@ def read_tables(tables: Tables, channel: Channel, value: Any, limits: Limits) ->
 
 
 def _read_sheet(
-    place: Place, told: Expectation, cells: CellJudge, tables: Tables, channel: Channel, left: int, limits: Limits
+    place: Place, cells: CellJudge, tables: Tables, channel: Channel, left: int, limits: Limits
 ) -> ReadSheet:
-    quick, careful = QuickJudge(place), RowJudge(place, told, cells)
+    quick, assembler, careful = QuickJudge(place), Assembler(place, cells), RowJudge(place, cells)
     rows = rejected = seen = 0
     held: list[tuple[int, list[Value]]] = []
     line_of, write = quick.line, channel.line
@@ -78,15 +79,21 @@ def _read_sheet(
             channel.tell(tables)
         line = line_of(number, values)
         if line is None:
-            row = careful.judge(number, values)
-            if row is None:
-                continue
-            if len(held) < _HELD and not place.table.merged and _might_be_merged(row):
-                held.append((number, values))
-                continue
-            quick.learn(row, values)
-            rejected += row.rejected
-            line = line_from(row, place, quick.stored(values))
+            assembled = assembler.line(number, values)
+            if assembled is not None:
+                line, wrong, clean = assembled
+                rejected += wrong
+                if clean:
+                    quick.learn(assembler, values)
+            else:
+                row = careful.judge(number, values)
+                if row is None:
+                    continue
+                if len(held) < _HELD and not place.table.merged and _might_be_merged(row):
+                    held.append((number, values))
+                    continue
+                rejected += row.rejected
+                line = line_from(row, place, quick.stored(values))
         rows += 1
         if rows > left:
             raise UnreadableTable(TableProblem.TOO_MANY_ROWS, rows=limits.rows)

@@ -1,46 +1,24 @@
 """The quick way for rows in which nothing is wrong and nothing had to be evened out: most of a million.
 
 It decides nothing itself. A cell passes when the careful judge has passed the same cell before (`learn`), or when it
-has one of three shapes that the careful judge always takes as they stand: a plain number, a name of a few ideographs,
-a mainland mobile number of a segment that the rules for phones have taken before. Everything else goes the long way.
+has one of the shapes that the careful judge always takes as they stand (`shapes`). Everything else goes the long way.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
 from anxiao.base.tables.model import NumberText, OddCell, Value
-from anxiao.directory.importing.phones import judge_phone
-from anxiao.directory.importing.reading.careful import JudgedRow
+from anxiao.directory.importing.reading.assembled import Assembler
 from anxiao.directory.importing.reading.headers import Place
 from anxiao.directory.importing.reading.lines import copied
+from anxiao.directory.importing.reading.shapes import EXACT_DIGITS, PLAIN, plain_number
 from anxiao.directory.importing.templates import Field
 
-EXACT_DIGITS = 15
 _LEARNT = 20_000
-_NUMBER = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,28}[A-Za-z0-9])?").fullmatch
-_NAME = re.compile(r"[一-龥]{2,20}").fullmatch
-_MOBILE = re.compile(r"1[0-9]{10}").fullmatch
-_SEGMENT = 5
 
 Take = Callable[[Any], "str | None"]
-
-
-class Segments(dict[str, bool]):
-    """Whether mainland numbers that begin with these five digits are mobile; asked once each."""
-
-    def __missing__(self, segment: str) -> bool:
-        number = segment + "000000"
-        good = self[segment] = judge_phone(number) == (number, None)
-        return good
-
-
-def _number(value: str) -> str | None:
-    if not _NUMBER(value) or (type(value) is NumberText and len(value) > EXACT_DIGITS):
-        return None
-    return value
 
 
 class QuickJudge:
@@ -48,7 +26,6 @@ class QuickJudge:
 
     def __init__(self, place: Place) -> None:
         self.memos: dict[Field, dict[Value, str]] = {}
-        self.segments = Segments()
         template = place.template
         self.width = max(place.columns.values())
         self.takers: list[tuple[int, Take]] = []
@@ -96,31 +73,27 @@ class QuickJudge:
         column = self.number_column
         return "n" if column < len(values) and type(values[column]) is NumberText else "t"
 
-    def learn(self, row: JudgedRow, values: list[Value]) -> None:
-        """Remember the cells of a row that the careful judge took as they stand."""
-        if row.faults or row.notes:
-            return
+    def learn(self, judged: Assembler, values: list[Value]) -> None:
+        """Remember the cells of an accepted row that the careful judge took as they stand."""
         for of, memo in self.memos.items():
             index = self.fields[of]
             value = values[index] if index < len(values) else None
-            if isinstance(value, OddCell) or len(memo) >= _LEARNT:
+            if isinstance(value, OddCell) or value in memo or len(memo) >= _LEARNT:
                 continue
             if of is Field.COUNSELLOR_NUMBER and value is not None and len(value) > EXACT_DIGITS:
                 # As a number in a cell the same digits would have lost some.
                 continue
-            memo[value] = copied(row.values[of]) if of in row.values else r"\N"
+            piece = judged.piece(of, value)
+            if piece and not piece[2] and not piece[3]:
+                memo[value] = piece[0]
 
     def _taker(self, of: Field) -> Take:
-        if of is Field.NUMBER:
-            return _number
         memo: dict[Value, str] = {}
+        known, plain = memo.get, PLAIN.get(of)
+        if of is Field.NUMBER:
+            # Hardly any number stands twice: nothing to learn.
+            return lambda value: value if plain_number(value) else None
         self.memos[of] = memo
-        known = memo.get
-        if of is Field.NAME:
-            return lambda value: value if value is not None and _NAME(value) else known(value)
-        if of is Field.PHONE:
-            segments = self.segments
-            return lambda value: (
-                value if value is not None and _MOBILE(value) and segments[value[:_SEGMENT]] else known(value)
-            )
-        return known
+        if plain is None:
+            return known
+        return lambda value: value if value is not None and plain(value) else known(value)
