@@ -20,6 +20,7 @@ from anxiao.base.errors import Refused
 from anxiao.base.locks import import_lock
 from anxiao.base.scope import SHARED_SCHOOL, Scope
 from anxiao.base.tenancy import school_context
+from anxiao.directory.commands_search import fill_missing
 from anxiao.directory.importing import vault, work
 from anxiao.directory.importing.reading import NeedsMapping
 from anxiao.directory.importing.watch import Cancelled, Watch, Watched
@@ -59,6 +60,10 @@ def run_step(*, school_id: int, import_id: int, step: str, clock: Callable[[], d
     except Unopened:
         told = _("The file cannot be opened any more: the installation has another key.")
         _end(school_id, import_id, step, _BACK[step], error=told)
+    else:
+        if step != "read":
+            # in transactions of its own: the import stands already, and what is cut off here the housekeeper makes
+            fill_missing(school_id=school_id)
     return _state(school_id, import_id)
 
 
