@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from anxiao.base.tables.model import NumberText
 from anxiao.directory.importing.blank import template_workbook
-from anxiao.directory.importing.faults import NoteKind, describe, describe_note
+from anxiao.directory.importing.faults import FaultKind, NoteKind, describe, describe_note
 from anxiao.directory.importing.findings import BLOCKING, SheetProblem
 from anxiao.directory.importing.phones import SEGMENT, is_mobile_segment, judge_phone
 from anxiao.directory.importing.reading import Kind
@@ -221,11 +221,13 @@ def test_five_digits_decide_whether_a_mainland_number_is_mobile() -> None:
     turn = random.Random(11)
     for _ in range(3_000):
         digits = f"1{turn.randrange(10**10):010d}"
-        mobile = phonenumbers.number_type(phonenumbers.parse(digits, "CN")) in (
-            phonenumbers.PhoneNumberType.MOBILE,
-            phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
-        )
+        try:
+            kind = phonenumbers.number_type(phonenumbers.parse(digits, "CN"))
+        except phonenumbers.NumberParseException:
+            kind = phonenumbers.PhoneNumberType.UNKNOWN
+        mobile = kind in (phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE)
         assert is_mobile_segment(digits[:SEGMENT]) is mobile, digits
+    assert judge_phone("17900000000") == ("", FaultKind.PHONE_NOT_ASSIGNED)
 
 
 CELLS = {

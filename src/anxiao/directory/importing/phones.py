@@ -64,7 +64,11 @@ def judge_phone(text: str) -> tuple[str, FaultKind | None]:
 @cache
 def is_mobile_segment(segment: str) -> bool:
     """Whether mainland numbers of eleven digits that begin with these five are mobile: there are 10,000 at most."""
-    number = phonenumbers.parse(segment + "000000", "CN")
+    try:
+        number = phonenumbers.parse(segment + "000000", "CN")
+    except NumberParseException:
+        # 17900 and its like are prefixes of old long-distance services, not of anybody's phone.
+        return False
     return phonenumbers.number_type(number) in _MOBILE
 
 
