@@ -90,15 +90,19 @@ def run(
     for job in sorted(jobs, key=lambda one: (one.school.code, _ORDER.index(one.template), one.file)):
         schools.setdefault(job.school.pk, []).append(job)
     rejected = refused = 0
+    alone = len(jobs) == 1
+    # a connection that stays: each new one would learn the tables of the house anew
     with ThreadPoolExecutor(max_workers=max(1, side_by_side)) as pool:
         for outcomes in pool.map(
-            lambda of_school: _school_files(of_school, wishes, alone=len(jobs) == 1), schools.values()
+            lambda of_school: [_one(job, wishes, alone=alone) for job in of_school], schools.values()
         ):
             for outcome in outcomes:
                 for line in outcome.lines:
                     say(line)
                 rejected += outcome.rejected
                 refused += outcome.refused
+        for _closed in pool.map(lambda _: connections.close_all(), range(side_by_side)):
+            pass
     if len(jobs) > 1:
         say(f"{len(jobs)} files of {len(schools)} schools: {rejected} rows rejected, {refused} files refused.")
     return REFUSED if refused else REJECTED if rejected else 0
@@ -107,13 +111,6 @@ def run(
 def cores() -> int:
     """How many schools are worked on at a time where nobody says otherwise."""
     return min(4, os.cpu_count() or 1)
-
-
-def _school_files(jobs: Iterable[Job], wishes: Wishes, *, alone: bool) -> list[Outcome]:
-    try:
-        return [_one(job, wishes, alone=alone) for job in jobs]
-    finally:
-        connections.close_all()
 
 
 def _one(job: Job, wishes: Wishes, *, alone: bool) -> Outcome:
