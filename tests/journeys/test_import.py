@@ -7,7 +7,7 @@ are not in the file, and 40 rows are wrong. A worker runs beside the server as i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,6 @@ from anxiao.ledger.models import Entry
 from tests.builders import HOUSE, add_account
 from tests.directory import import_sheets as make
 from tests.directory.import_cast import make_cast
-from tests.directory.worker import working
 
 pytestmark = pytest.mark.journey
 
@@ -51,7 +50,7 @@ def new_term() -> list[list[str]]:
 
 
 @pytest.fixture(scope="module")
-def stage(module_database: Any) -> Iterator[School]:
+def stage(module_database: Any, worker: None) -> School:
     cast = make_cast()
     add_account("admin", role=Role.SCHOOL_ADMIN, node=cast.node)
     before = [make.student_row(index) for index in range(BEFORE)]
@@ -59,8 +58,7 @@ def stage(module_database: Any) -> Iterator[School]:
         for kind, data in ((Audience.STAFF, make.staff_sheet()), (Audience.STUDENT, workbook(before))):
             import_ = preview_import(by=HOUSE, school=cast.school, kind=kind, file=data, filename="x", now=now())
             apply_at_once(by=HOUSE, import_=import_, now=now())
-    with working():
-        yield cast.school
+    return cast.school
 
 
 def sign_in(page: Any) -> None:
