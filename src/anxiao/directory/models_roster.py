@@ -77,7 +77,7 @@ class OrganisationName(models.Model):
 
 
 class Exchange(models.Model):
-    """One school's word about a student who spends a time at another: each side writes its own row (ADR 0007).
+    """One school's word about a student who spends a time at another: each side writes its own row (ADR 0019).
 
     ``other_number`` is the student's number at the other school.  It holds while its ``change`` is not undone.
     """
