@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +24,7 @@ from tests.data.directory import corpus
 from tests.directory import import_sheets as make
 from tests.directory.reading_cast import read_file, told
 
+ROOT = Path(__file__).resolve().parents[2]
 WIDE = 5
 """How much more time a busy machine may take than the two seconds of processor that are promised."""
 
@@ -82,6 +85,15 @@ def test_a_child_that_dies_of_hunger_is_said_and_the_parent_lives() -> None:
     with pytest.raises(Refused) as refused:
         read_file(b"a,b\n1,2\n", limits=replace(LIMITS, memory_bytes=20 * 1024 * 1024))
     assert refused.value.code in ("reader_died", "bomb")
+
+
+def test_the_child_knows_neither_django_nor_a_database() -> None:
+    code = (
+        "import sys; sys.path.insert(0, 'src'); from anxiao.directory.importing.reading import child; child.prepare();"
+        "print(sorted({'django', 'psycopg', 'openpyxl', 'ssl', 'socket'} & set(sys.modules)))"
+    )
+    said = subprocess.run([sys.executable, "-I", "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert said.stdout == "[]\n"
 
 
 def test_the_child_can_open_nothing_and_start_nothing() -> None:
