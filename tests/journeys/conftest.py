@@ -77,7 +77,7 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture(scope="module")
 def worker(module_database: object) -> Iterator[None]:
-    """The worker beside the server, as the supervisor starts it: it waits, and works when somebody asks for something."""
+    """The worker beside the server, as the supervisor starts it: it waits, and works when somebody asks."""
     lifeline, end = os.pipe()
     process = subprocess.Popen([sys.executable, "-m", "anxiao.config.jobs", str(lifeline)], pass_fds=(lifeline,))
     os.close(lifeline)
