@@ -17,12 +17,11 @@ from anxiao.base.scope import Scope
 from anxiao.base.tenancy import school_context
 from anxiao.directory.access import get_person
 from anxiao.directory.access_roster import get_change, get_managed_person
+from anxiao.directory.commands_exchange import receive_guest, send_out
 from anxiao.directory.commands_roster import (
     come_back,
     graduate,
     graduate_class,
-    receive_guest,
-    send_out,
     take_leave,
     transfer,
     undo_change,

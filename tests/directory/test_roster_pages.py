@@ -16,7 +16,8 @@ from anxiao.base.clock import moment_at
 from anxiao.base.permissions import Role
 from anxiao.base.tenancy import school_context
 from anxiao.directory import views, views_roster, views_tree
-from anxiao.directory.commands_roster import come_back, receive_guest, take_leave, transfer
+from anxiao.directory.commands_exchange import receive_guest
+from anxiao.directory.commands_roster import come_back, take_leave, transfer
 from anxiao.directory.models import Membership, Organisation, Person
 from anxiao.directory.models_roster import RosterChange
 from anxiao.reporting import views_known, views_sheets

@@ -1,4 +1,4 @@
-"""Changes of people's places in the roster: transfer, leave, return, graduation, exchange, and taking one back.
+"""Changes of people's places in the roster: transfer, leave, return, graduation, and taking a change back.
 
 Each has the day from which it holds, past or future, and a reason; it is refused with a sentence, written down as a
 `RosterChange` with the memberships it moved, entered into the ledger, and told to whoever counts.
@@ -19,10 +19,10 @@ from anxiao.base.locks import school_roster_lock
 from anxiao.base.scope import Scope
 from anxiao.directory import storage
 from anxiao.directory.access_roster import answering_node, may_manage, nodes_of
-from anxiao.directory.models import ClassCounsellor, Membership, Organisation, Person, School
-from anxiao.directory.models_roster import Exchange, RosterChange
-from anxiao.directory.names import ROSTER_CHANGED, Audience, OrganisationKind
-from anxiao.directory.names_roster import ChangeKind, Side
+from anxiao.directory.models import ClassCounsellor, Membership, Organisation, Person
+from anxiao.directory.models_roster import RosterChange
+from anxiao.directory.names import NODES_MERGED, ROSTER_CHANGED, Audience, OrganisationKind
+from anxiao.directory.names_roster import ChangeKind
 from anxiao.directory.storage import Rewritten, Wanted
 from anxiao.ledger.commands import record
 
@@ -51,7 +51,7 @@ def transfer(*, by: Scope, now: datetime, person: Person, to: Organisation, on: 
     """Move a person to another node of the same school from the day ``on``; what is planned for later still happens."""
     change = Change(by, now, ChangeKind.TRANSFER, on, reason)
     node = change.of_person(person)
-    standing = _standing(person, on)
+    standing = standing_on(person, on)
     if standing is None:
         raise Refused(_("On that day this person belongs nowhere. Enter a return instead."))
     _check_target(by, person, to)
@@ -67,7 +67,7 @@ def take_leave(
     """Leave of absence (休学): from ``on`` nothing is expected, until the first day back (None: until a return)."""
     change = Change(by, now, ChangeKind.LEAVE, on, reason, until=until)
     node = change.of_person(person)
-    _check_held(person, on)
+    check_held(person, on)
     return change.made(node=node, wanted=[Wanted(person.pk, None, on, until)])
 
 
@@ -76,7 +76,7 @@ def come_back(*, by: Scope, now: datetime, person: Person, to: Organisation, on:
     """Return (复学) to a class, also before the day that was planned; a planned end stays as it was planned."""
     change = Change(by, now, ChangeKind.RETURN, on, reason)
     node = change.of_person(person)
-    if _standing(person, on) is not None:
+    if standing_on(person, on) is not None:
         raise Refused(_("On that day this person belongs to a class already. Enter a transfer instead."))
     _check_target(by, person, to)
     later = Membership.objects.filter(
@@ -92,7 +92,7 @@ def graduate(*, by: Scope, now: datetime, person: Person, on: date, reason: str)
     """Graduation, or leaving for good: from ``on`` the person belongs nowhere, and nothing planned later happens."""
     change = Change(by, now, ChangeKind.GRADUATION, on, reason)
     node = change.of_person(person)
-    _check_held(person, on)
+    check_held(person, on)
     return change.made(node=node, wanted=[Wanted(person.pk, None, on)])
 
 
@@ -116,49 +116,6 @@ def graduate_class(*, by: Scope, now: datetime, node: Organisation, on: date, re
         )
 
     return change.made(node=node, fill=everybody, facts={"closed": [node.pk]})
-
-
-@transaction.atomic
-def send_out(
-    *, by: Scope, now: datetime, person: Person, host: School, on: date, until: date | None, reason: str
-) -> RosterChange:
-    """Exchange at another school, written by the home school: until ``until`` she is expected there and not here."""
-    change = Change(by, now, ChangeKind.SENT, on, reason, until=until)
-    node = change.of_person(person)
-    _check_other(person, host)
-    _check_held(person, on)
-    made = change.made(node=node, wanted=[Wanted(person.pk, None, on, until)])
-    _remember_exchange(made, person, Side.HOME, host, "")
-    return made
-
-
-@transaction.atomic
-def receive_guest(
-    *,
-    by: Scope,
-    now: datetime,
-    person: Person,
-    home: School,
-    home_number: str,
-    on: date,
-    until: date | None,
-    reason: str,
-) -> RosterChange:
-    """Guest of the host school, on the host's own record of her: expected here from ``on`` until ``until`` only."""
-    change = Change(by, now, ChangeKind.GUEST, on, reason, until=until)
-    node = change.of_person(person)
-    _check_other(person, home)
-    if not home_number.strip():
-        raise Invalid({"home_number": _("Please enter the number this person has at the home school.")})
-    standing = _standing(person, on)
-    wanted = [Wanted(person.pk, node.pk, on, until)]
-    if standing is not None and standing.valid_from < on:
-        wanted.append(Wanted(person.pk, None, standing.valid_from, on))
-    if until is not None:
-        wanted.append(Wanted(person.pk, None, until))
-    made = change.made(node=node, wanted=wanted, even_if_nothing=True)
-    _remember_exchange(made, person, Side.HOST, home, home_number.strip()[:30])
-    return made
 
 
 @transaction.atomic
@@ -193,6 +150,8 @@ def undo_change(*, by: Scope, now: datetime, change: RosterChange) -> RosterChan
     change.undone_at, change.undone_by, change.undone_by_name = outcome.moment or now, by.user_id, by.display_name
     change.save(update_fields=["undone_at", "undone_by", "undone_by_name"])
     _enter(by, now, change, verb="roster.undone")
+    if back := {new: old for old, new in change.facts.get("pairs", ())}:
+        publish(NODES_MERGED, school_id=change.school_id, pairs=back, on=change.effective_on, now=now, by=by)
     publish(ROSTER_CHANGED, school_id=change.school_id, since=outcome.since or change.effective_on, now=now)
     return change
 
@@ -239,6 +198,7 @@ class Change:
         planned: bool = False,
         even_if_nothing: bool = False,
         facts: Mapping[str, Any] | None = None,
+        tell_first: Callable[[], None] | None = None,
     ) -> RosterChange:
         """Rewrite the memberships, and write down, enter and tell that it was done."""
         outcome, superseded, begun, people = rewritten(node.school_id, self.now, wanted, fill, planned)
@@ -262,6 +222,8 @@ class Change:
             made_at=outcome.moment or self.now,
         )
         _enter(self.by, self.now, change, verb=f"roster.{self.kind}")
+        if tell_first is not None:
+            tell_first()
         if outcome.changed or change.facts.get("links_ended"):
             publish(ROSTER_CHANGED, school_id=node.school_id, since=outcome.since or self.on, now=self.now)
         return change
@@ -309,12 +271,14 @@ def _enter(by: Scope, now: datetime, change: RosterChange, *, verb: str) -> None
     )
 
 
-def _standing(person: Person, day: date) -> Membership | None:
+def standing_on(person: Person, day: date) -> Membership | None:
+    """The membership that holds a person on a day, as known now."""
     return Membership.objects.valid_on(day).filter(school_id=person.school_id, person=person).first()
 
 
-def _check_held(person: Person, day: date) -> None:
-    if _standing(person, day) is None:
+def check_held(person: Person, day: date) -> None:
+    """Refuse to end what does not stand."""
+    if standing_on(person, day) is None:
         raise Refused(_("On that day this person belongs nowhere, so there is nothing to end."))
 
 
@@ -330,24 +294,6 @@ def _check_target(by: Scope, person: Person, to: Organisation) -> None:
     if not may_manage(by, to):
         raise NotYours
     check_open(to)
-
-
-def _check_other(person: Person, other: School) -> None:
-    if other.pk == person.school_id:
-        raise Refused(_("An exchange is with another school. Enter a transfer instead."))
-
-
-def _remember_exchange(change: RosterChange, person: Person, side: Side, other: School, number: str) -> None:
-    Exchange.objects.create(
-        school_id=change.school_id,
-        person=person,
-        side=side,
-        other_school_id=other.pk,
-        other_number=number,
-        valid_from=change.effective_on,
-        valid_to=change.until,
-        change=change,
-    )
 
 
 def _put_back(change: RosterChange) -> None:

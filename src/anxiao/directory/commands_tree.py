@@ -115,7 +115,7 @@ def merge(*, by: Scope, now: datetime, node: Organisation, into: Organisation, o
         )
         begun = cursor.fetchall()
     Organisation.objects.filter(school_id=node.school_id, pk__in=list(pairs)).update(closed_on=on)
-    made = change.made(
+    return change.made(
         node=node,
         to_node=into,
         fill=lambda cursor: cursor.execute(_EVERYBODY_MOVES, params),
@@ -124,10 +124,11 @@ def merge(*, by: Scope, now: datetime, node: Organisation, into: Organisation, o
             "opened": list(classes.values()),
             "links_ended": [[i, to and to.isoformat()] for i, to in ended],
             "links_begun": [[i, since.isoformat()] for i, since in begun],
+            "pairs": [[old, new] for old, new in classes.items()],
         },
+        # roles move before anybody hears that the counsellors of the old classes ended
+        tell_first=lambda: publish(NODES_MERGED, school_id=node.school_id, pairs=pairs, on=on, now=now, by=by),
     )
-    publish(NODES_MERGED, school_id=node.school_id, pairs=pairs, on=on, now=now, by=by)
-    return made
 
 
 @transaction.atomic

@@ -19,6 +19,7 @@ from anxiao.base.clock import day_of, now
 from anxiao.base.errors import Invalid, NotYours, Refused
 from anxiao.base.permissions import Permission
 from anxiao.base.scope import Scope
+from anxiao.directory import commands_exchange as exchanges
 from anxiao.directory import commands_roster as commands
 from anxiao.directory.access import get_person
 from anxiao.directory.access_roster import answering_node, get_change, get_managed_node, get_managed_person, may_manage
@@ -97,7 +98,7 @@ def person_change(request: HttpRequest, person_id: int, kind: str) -> HttpRespon
             path_of(scope, node),
             (person.name, reverse("directory:person", args=[person.pk])),
             (_("Places in the roster"), reverse("directory:person_roster", args=[person.pk])),
-            (what.label, ""),
+            (str(what.label), ""),
         ),
     }
     return render(request, "directory/console/roster_change.html", context, status=400 if form.errors else 200)
@@ -194,10 +195,10 @@ def _enter(scope: Scope, moment: datetime, person: Person, kind: ChangeKind, giv
             return commands.graduate(**about)
         case ChangeKind.SENT:
             host = School.objects.get(pk=given["school"])
-            return commands.send_out(**about, until=given["until"], host=host)
+            return exchanges.send_out(**about, until=given["until"], host=host)
         case _:
             home = School.objects.get(pk=given["school"])
-            return commands.receive_guest(**about, until=given["until"], home=home, home_number=given["home_number"])
+            return exchanges.receive_guest(**about, until=given["until"], home=home, home_number=given["home_number"])
 
 
 def _person_frame(scope: Scope, person: Person, node: Any, day: date) -> dict[str, Any]:
