@@ -173,8 +173,10 @@ def download_original(*, by: Scope, import_: DirectoryImport, now: datetime) -> 
         for piece in vault.pieces(import_):
             out.write(piece)
     except Unopened as error:
+        out.close()
         raise Refused(_("The file cannot be opened any more: the installation has another key."), code="key") from error
     if out.tell() == 0:
+        out.close()
         raise Refused(_("The file is not kept any more."), code="forgotten")
     out.seek(0)
     _say(by, now, "import.file_taken", import_, digest=import_.file_digest)

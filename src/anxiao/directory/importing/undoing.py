@@ -103,7 +103,8 @@ def depends_on(import_: DirectoryImport, kept: ImportUndo, today: date) -> list[
         objections=objections,
     )
     changed = run(_CHANGED_SINCE, params)[0][0]
-    nodes = run(_NODES_IN_USE, params)[0][0] if kept.nodes else 0
+    # whoever moved away has left traces in the nodes, too; once is enough to say
+    nodes = run(_NODES_IN_USE, params)[0][0] if kept.nodes and not moved else 0
     links = run(_LINKS_CHANGED, params)[0][0] if kept.links else 0
     counselling = run(_COUNSELLORS_SINCE, params)[0][0] if kept.created else 0
     living = run(_LIVING_SINCE, params)[0][0] if kept.created and not kept.residences else 0
