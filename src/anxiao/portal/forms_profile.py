@@ -53,3 +53,13 @@ class WishForm(forms.Form):
                 label=label, max_length=100, widget=forms.TextInput(attrs={"autocomplete": "off"})
             )
         self.order_fields(["wanted", "reason"])
+
+
+class CollegeForm(forms.Form):
+    """Among whose classes somebody looks; sent by address, so that it can be gone back from."""
+
+    college = forms.ChoiceField(label=_("College"))
+
+    def __init__(self, *, colleges: Iterable[tuple[int, str]], chosen: int | None) -> None:
+        super().__init__(initial={"college": chosen})
+        self.fields["college"] = forms.ChoiceField(label=_("College"), choices=list(colleges))

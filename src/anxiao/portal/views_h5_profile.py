@@ -14,7 +14,7 @@ from anxiao.base.errors import Invalid, NotYours, Refused
 from anxiao.base.scope import Scope
 from anxiao.directory.commands_profile import correct_own, propose, withdraw
 from anxiao.directory.names_people import ProfileField
-from anxiao.portal.forms_profile import ContactForm, WishForm
+from anxiao.portal.forms_profile import CollegeForm, ContactForm, WishForm
 from anxiao.portal.queries import phone
 from anxiao.portal.queries.history import looks_at
 from anxiao.portal.queries.profile import choices_for, colleges_for
@@ -77,8 +77,9 @@ def wish(request: HttpRequest, field: str) -> HttpResponse:
         "form": form,
         "field": wanted,
         "now_is": now_is,
-        "colleges": colleges,
-        "college": college_id,
+        "colleges": CollegeForm(colleges=[(pk, name) for pk, name, _path in colleges], chosen=college_id)
+        if colleges
+        else None,
         "refused": refused,
     }
     return _page(request, "wish", who, more, wrong=bool(form.errors or refused))
