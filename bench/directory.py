@@ -1,8 +1,8 @@
 """P4: the directories of all schools, a file for staff and one for students each, onto the database that holds them.
 
-One in a hundred rows differs: most by their phone, some by their class.  The files are made from the database right before
-they are imported, so every run finds the same work.  Measured is ``anxiao import-directory FOLDER``: from its start to its
-end, with everything that it and the database spend; meanwhile somebody reads boards and lists (P3).
+One in a hundred rows differs: most by their phone, some by their class.  The files are made from the database right
+before they are imported, so every run finds the same work.  Measured is ``anxiao import-directory FOLDER``: from its
+start to its end, with all that it and the database spend; meanwhile somebody reads boards and lists (P3).
 """
 
 from __future__ import annotations
