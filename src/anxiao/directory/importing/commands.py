@@ -20,7 +20,6 @@ from anxiao.base.boxes import Unopened
 from anxiao.base.clock import day_of
 from anxiao.base.errors import NotYours, Refused
 from anxiao.base.scope import Scope, system_scope
-from anxiao.base.tables import Limits
 from anxiao.base.tenancy import school_context
 from anxiao.directory.importing import plan, undoing, vault, work
 from anxiao.directory.importing.access import check_may_import
@@ -46,6 +45,9 @@ KEPT_FOR = timedelta(days=30)
 KEPT_APPLIED_FOR = timedelta(days=180)
 """How long an applied import keeps its file, its difference and the way back."""
 
+LARGEST_UPLOAD = 50 * 1024 * 1024
+"""Bytes of a file that comes by the web, which is what the proxy lets through; the command line takes more."""
+
 JOB = "directory.import"
 _NO_LONGER = (ImportState.PREVIEWED, ImportState.MAPPING, ImportState.FAILED)
 
@@ -62,16 +64,16 @@ def upload_import(
 ) -> DirectoryImport:
     """Keep a file, sealed, and hand it to the worker; the import comes back as `reading`.
 
-    ``full_list``: whoever of the audience is not in the file is shown as leaving.  Refused: empty, or larger than the
-    reader takes; whatever is wrong inside the file is said later, in ``import_.error``.
+    ``full_list``: whoever of the audience is not in the file is shown as leaving.  Refused: empty, or larger than
+    `LARGEST_UPLOAD`; whatever is wrong inside the file is said later, in ``import_.error``.
     """
     import_ = _begin(by=by, school=school, kind=kind, filename=filename, full_list=full_list, now=now)
     vault.keep(import_, file)
     if import_.file_size == 0:
         raise Refused(_("The file is empty."), code="empty")
-    if import_.file_size > Limits().file_bytes:
+    if import_.file_size > LARGEST_UPLOAD:
         raise Refused(
-            _("This file is larger than %(size)s MB.") % {"size": Limits().file_bytes // 1024 // 1024}, code="too_large"
+            _("This file is larger than %(size)s MB.") % {"size": LARGEST_UPLOAD // 1024 // 1024}, code="too_large"
         )
     _say(by, now, "import.uploaded", import_, digest=import_.file_digest, bytes=import_.file_size)
     _hand_over(import_, "read")
