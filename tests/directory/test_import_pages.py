@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from anxiao.accounts.models import Grant, User
-from anxiao.base import jobs
+from anxiao.base import queue
 from anxiao.base.permissions import Role
 from anxiao.directory.importing.stepping import run_step
 from anxiao.directory.importing.templates import STUDENTS
@@ -48,7 +48,7 @@ class Worker:
 @pytest.fixture
 def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
     worker = Worker()
-    monkeypatch.setattr(jobs, "defer", worker.defer)
+    monkeypatch.setattr(queue, "defer", worker.defer)
     return worker
 
 
@@ -188,20 +188,20 @@ def test_the_way_of_an_administrator(admin: Client, cast: Cast, worker: Worker, 
     assert page_of(admin, staged, "?rows=nonsense&after=x").status_code == 200
 
 
-def test_rows_of_another_school_close_the_file(
-    admin: Client, cast: Cast, worker: Worker, applied: Callable[..., Any], previewed: Callable[..., Any]
+def test_rows_of_another_school_are_told_and_never_come_in(
+    admin: Client, cast: Cast, applied: Callable[..., Any], previewed: Callable[..., Any]
 ) -> None:
     applied(make.staff_sheet(), "staff")
     rows = [make.student_row(i) for i in range(3)]
     rows[1][0] = "安徽师范大学"
     staged = previewed(students(rows), "students")
     page = page_of(admin, staged).content.decode()
-    assert "此文件不能导入" in page
-    assert reverse("directory:import_apply", args=[staged.pk]) not in page
-    assert admin.post(reverse("directory:import_apply", args=[staged.pk])).status_code == 302
-    worker.work()
+    assert "有 1 行写的是其他学校" in page
+    assert "不是本校" in page
+    applied(students(rows), "students")
     with acting(cast.admin):
-        assert not Person.objects.filter(audience=STUDENT).exists()
+        numbers = set(Person.objects.filter(audience=STUDENT).values_list("number", flat=True))
+    assert numbers == {rows[0][2], rows[2][2]}
 
 
 def test_rejected_rows_go_out_mended_and_come_back(

@@ -17,13 +17,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from anxiao.base.clock import now
 from anxiao.base.errors import Refused
 from anxiao.base.scope import Scope
-from anxiao.base.tables import Limits
 from anxiao.directory import views_import_faces as faces
 from anxiao.directory.forms_import import UploadForm
 from anxiao.directory.importing import pages, plan
 from anxiao.directory.importing.access import get_import, schools_for_import
 from anxiao.directory.importing.choosing import choose_leavers
 from anxiao.directory.importing.commands import (
+    LARGEST_UPLOAD,
     apply_import,
     cancel_import,
     choose_mapping,
@@ -32,6 +32,7 @@ from anxiao.directory.importing.commands import (
     undo_import,
     upload_import,
 )
+from anxiao.directory.importing.reading.parent import LIMITS
 from anxiao.directory.importing.shown_import import columns_of_history
 from anxiao.directory.importing.templates import BY_KIND, Kind
 from anxiao.directory.models import School
@@ -47,12 +48,11 @@ def imports(request: HttpRequest) -> HttpResponse:
     scope = scope_of(request)
     schools = schools_for_import(scope)
     school = chosen_school(request, schools)
-    limits = Limits()
     told: dict[str, Any] = {
         "schools": schools,
         "kinds": [kind for kind in ImportTemplate if kind.value in set(Kind)],
-        "largest": limits.file_bytes,
-        "rows": limits.rows,
+        "largest": LARGEST_UPLOAD,
+        "rows": LIMITS.rows,
     }
     form = UploadForm(initial={"school": school.pk, "full_list": "changes"}, **told)
     if request.method == "POST":

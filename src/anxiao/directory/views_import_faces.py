@@ -53,6 +53,11 @@ class AskedSheet:
     known: list[str]
 
 
+def _by_letter(known: tuple[str, list[str]]) -> tuple[int, str]:
+    letter = known[1][0]
+    return len(letter), letter
+
+
 def mapping_sheets(import_: DirectoryImport, data: Any = None) -> list[AskedSheet]:
     """The questions about unknown columns; ``data`` what was answered."""
     template = template_of(import_)
@@ -66,7 +71,8 @@ def mapping_sheets(import_: DirectoryImport, data: Any = None) -> list[AskedShee
         ]
         form = MappingForm(data, prefix=f"s{number}", columns=columns, choices=missing, needed=needed)
         known = [
-            f"{template.header_of(Field(field))} ({letter})" for field, (letter, _header) in asked["known"].items()
+            f"{template.header_of(Field(field))} ({letter})"
+            for field, (letter, _header) in sorted(asked["known"].items(), key=_by_letter)
         ]
         sheets.append(
             AskedSheet(asked["sheet"], asked["header_row"], form, [missing[value] for value in needed], known)
@@ -138,7 +144,6 @@ def preview(
         "useful": changes_anything(import_, leaving.chosen),
         "creations": shown_creations(import_, plan.creations(scope, import_, day_of(now()))),
         "rejected": rejected_of(import_),
-        "foreign": import_.counts.get("other_school") or 0,
         **_rows(request, import_),
     }
     return render(request, "directory/console/import_preview.html", context, status=400 if confirm_error else 200)

@@ -13,6 +13,7 @@ from anxiao.directory.importing.templates import (
     BY_KIND,
     HELP_SHEET,
     ORIGIN_HEADER,
+    PLACE_CHOICES,
     PROBLEM_HEADER,
     Field,
     Kind,
@@ -49,6 +50,7 @@ def stream_errors(
         Field.SCHOOL: [school_name],
         Field.SEX: ["男", "女"],
         Field.CATEGORY: categories,
+        Field.PLACE_KIND: list(PLACE_CHOICES),
     }
     widths = [22.0 if column in (Field.SCHOOL, Field.COLLEGE) else 15.0 for column in order]
     yield from stream_workbook(
