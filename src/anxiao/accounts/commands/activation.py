@@ -41,6 +41,7 @@ class Slip:
     name: str
     number: str
     code: str
+    person_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def print_codes(*, by: Scope, now: datetime, node: Organisation, person_ids: Col
         school_id=node.school_id,
         facts={"count": len(chosen), "replaced": replaced, "again": sorted(p.id for p in chosen if p.activated)},
     )
-    return Sheet(tuple(Slip(p.name, p.number, codes[p.id]) for p in chosen), expires_at, replaced)
+    return Sheet(tuple(Slip(p.name, p.number, codes[p.id], p.id) for p in chosen), expires_at, replaced)
 
 
 @transaction.atomic
