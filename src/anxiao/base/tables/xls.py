@@ -94,10 +94,15 @@ class XlsTable:
         self.hidden_columns = frozenset(place + 1 for place, info in sheet.colinfo_map.items() if info.hidden)
         hidden = sorted(place + 1 for place, info in sheet.rowinfo_map.items() if info.hidden and place < sheet.nrows)
         self.hidden_rows = (len(hidden), hidden[:_SHOWN_ROWS])
-        for place in range(sheet.nrows):
-            self.done = place + 1
-            width = min(sheet.row_len(place), self.limits.columns)
-            yield place + 1, [self._value(sheet, place, column) for column in range(width)]
+        try:
+            for place in range(sheet.nrows):
+                self.done = place + 1
+                width = min(sheet.row_len(place), self.limits.columns)
+                yield place + 1, [self._value(sheet, place, column) for column in range(width)]
+        finally:
+            # One sheet at a time: a full one takes a hundred megabytes.
+            if self.book.nsheets > 1:
+                self.book.unload_sheet(self.place)
 
     def _value(self, sheet: Any, row: int, column: int) -> Value:
         kind, value = sheet.cell_type(row, column), sheet.cell_value(row, column)
