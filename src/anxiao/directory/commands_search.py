@@ -33,12 +33,14 @@ FROM unnest(%(ids)s::int[], %(pinyin)s::text[], %(initials)s::text[], %(backward
 JOIN person p ON p.id = k.id
 {_SETTLE}
 """
+_WINDOW = "SELECT max(id) FROM (SELECT id FROM person p WHERE id > %(after)s {of_school} ORDER BY id LIMIT %(batch)s) w"
 _MISSING = """
 SELECT p.id, p.school_id, p.name, p.phone, p.changed_at::text
-FROM person p LEFT JOIN person_search s ON s.person_id = p.id
-WHERE p.id > %(after)s {of_school}
+FROM person p
+LEFT JOIN person_search s ON s.person_id = p.id AND s.person_id > %(after)s AND s.person_id <= %(last)s
+WHERE p.id > %(after)s AND p.id <= %(last)s {of_school}
   AND (s.person_id IS NULL OR s.made_from <> p.changed_at OR s.key_id <> %(key)s)
-ORDER BY p.id LIMIT %(batch)s
+ORDER BY p.id
 """
 _COPIED = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _TEMPORARY = "CREATE TEMPORARY TABLE person_search_new (LIKE person_search INCLUDING DEFAULTS) ON COMMIT DROP"
@@ -76,26 +78,29 @@ def refresh(person_ids: Iterable[int], *, using: str = DEFAULT_DB_ALIAS) -> int:
 def fill_missing(*, school_id: int | None = None, using: str = "bulk", batch: int = BATCH) -> int:
     """Make every key that is missing or out of date, of one school or of all; returns how many.
 
-    Batches of whole transactions: safe to be cut off and to run twice.  Rows go in by COPY, which only the bulk role
-    may do on a fenced table.  About 12 seconds for a million people without any keys.
+    Windows of people, each a transaction: safe to be cut off and to run twice.  Rows go in by COPY, which only the
+    bulk role may do on a fenced table.
     """
-    index, after, made = phone_index(), 0, 0
-    missing = _MISSING.format(of_school="" if school_id is None else "AND p.school_id = %(school)s")
+    index, made = phone_index(), 0
+    of_school = "" if school_id is None else "AND p.school_id = %(school)s"
+    window: dict[str, int | None] = {"after": 0, "school": school_id, "key": index.key_id, "batch": batch}
     connection = connections[using]
     while True:
         with transaction.atomic(using=using), connection.cursor() as cursor:
-            cursor.execute(missing, {"after": after, "school": school_id, "key": index.key_id, "batch": batch})
-            rows = cursor.fetchall()
-            if not rows:
+            cursor.execute(_WINDOW.format(of_school=of_school), window)
+            (window["last"],) = cursor.fetchone()
+            if window["last"] is None:
                 return made
-            cursor.execute(_TEMPORARY)
-            with cursor.copy(f"COPY person_search_new ({_COLUMNS}) FROM STDIN") as copy:
-                copy.write("".join(_lines(rows, index)))
-            cursor.execute(f"INSERT INTO person_search ({_COLUMNS}) SELECT {_COLUMNS} FROM person_search_new {_SETTLE}")
+            cursor.execute(_MISSING.format(of_school=of_school), window)
+            if rows := cursor.fetchall():
+                cursor.execute(_TEMPORARY)
+                with cursor.copy(f"COPY person_search_new ({_COLUMNS}) FROM STDIN") as copy:
+                    copy.write("".join(_lines(rows, index)))
+                cursor.execute(
+                    f"INSERT INTO person_search ({_COLUMNS}) SELECT {_COLUMNS} FROM person_search_new {_SETTLE}"
+                )
         made += len(rows)
-        after = rows[-1][0]
-        if len(rows) < batch:
-            return made
+        window["after"] = window["last"]
 
 
 def _lines(rows: list[Any], index: BlindIndex) -> Iterator[str]:

@@ -17,7 +17,10 @@ class PersonSearch(models.Model):
     deployment's blind index; ``commands_search`` makes missing and outdated rows again.
     """
 
-    person = models.OneToOneField("directory.Person", models.PROTECT, primary_key=True, related_name="search")
+    # no constraint: written by the million, and nobody may delete a person
+    person = models.OneToOneField(
+        "directory.Person", models.PROTECT, primary_key=True, related_name="search", db_constraint=False
+    )
     school_id = models.IntegerField()
     pinyin = models.TextField()
     initials = models.TextField()

@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='PersonSearch',
             fields=[
-                ('person', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='search', serialize=False, to='directory.person')),
+                ('person', models.OneToOneField(db_constraint=False, on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='search', serialize=False, to='directory.person')),
                 ('school_id', models.IntegerField()),
                 ('pinyin', models.TextField()),
                 ('initials', models.TextField()),
