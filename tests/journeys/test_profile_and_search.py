@@ -78,11 +78,10 @@ def test_a_record_is_put_right_and_both_sides_see_it(
     assert counsellor.inner_text(".ax-menu .ax-badge").startswith("1")
     press(counsellor, ".ax-menu a:has(.ax-badge)")
     assert "公安机关已改名" in counsellor.inner_text("main")
-    shot(counsellor, "proposals-zh-1440")
+    shot(counsellor, "proposals-open-zh-1440")
     press(counsellor, "main button[value=confirm]")
     assert "已同意" in student_sees(student)
     assert counsellor.locator(".ax-badge").count() == 0
-    shot(counsellor, "proposals-none-zh-1440")
 
     for text in ("wangwu", "ww", "5678", "王", "P2018"):
         counsellor.fill(".shell-search input", text)
