@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import ceiling
+import directory
 import intake
 import machine
 import page
@@ -30,7 +31,7 @@ from stand import ANXIAO, Broken, Stand, run
 
 WORSE = 0.10
 NO_FLOOR = float("inf")
-SCENARIOS = ("p1", "p2", "p3", "p8", "p10")
+SCENARIOS = ("p1", "p2", "p3", "p4", "p8", "p10")
 
 
 def main() -> int:
@@ -118,6 +119,8 @@ def measure(result: dict[str, Any], plan: Plan, root: Path, wanted: list[str]) -
         if "p2" in wanted:
             say("P2: the last half hour before 14:00")
             result["p2"] = peak.play(stand, plan)
+        if "p4" in wanted:
+            result["p4"] = directory.measure(stand)
         stand.reset()
     if "p10" in wanted:
         result["p10"] = [_size(root, plan, people, workers, connections) for people in plan.sizes]
@@ -200,6 +203,11 @@ def gates(result: Mapping[str, Any]) -> list[dict[str, Any]]:
         gate(f"P2 p99, played {p2['speed']:g} times faster", p2["p99"], 300, 300, "{:,.0f} ms")
     if p3 := result.get("p3"):
         gate("P3 slowest page, p95", p3["worst_p95"], 50, 100, "{:,.0f} ms")
+    for form, seconds in (("csv", 30), ("xlsx", 60)):
+        if p4 := result.get("p4", {}).get(form):
+            gate(f"P4 {p4['rows']:,} people from {form}", p4["wall"], seconds, 2 * seconds, "{:,.1f} s")
+            gate(f"P4 memory of reader and importer, {form}", p4["memory_mb"], 512, 512, "{:,.0f} MB")
+            gate(f"P4 slowest page meanwhile, p95, {form}", p4["pages_p95"], 50, 100, "{:,.0f} ms")
     if p8 := result.get("p8"):
         gate("P8 bytes a report", p8["bytes_a_report"], 150, 250, "{:,.0f}")
         gate("P8 resident at rest", p8["resident_bytes"] / 2**20, 400, 600, "{:,.0f} MB")

@@ -258,6 +258,8 @@ def _kind(process: psutil.Process) -> str:
         return "database: " + re.sub(r"[ \d]+$", "", text.split(" anxiao")[0])
     if "anxiao.config.worker" in line:
         return "web: console" if words[-1] == "console" else "web"
+    if "anxiao.config.jobs" in line:
+        return "worker"
     if "anxiao.config.keeper" in line:
         return "housekeeper"
     if "anxiao.config.watch" in line:

@@ -89,6 +89,7 @@ def _a_demo(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["ANXIAO_DEMO"] = "1"  # for the servers that tests start
     os.environ["ANXIAO_UNSAFE_FAST"] = "1"  # the test server below
     os.environ["ANXIAO_RECEIPT_KEY"] = "t" * 43
+    os.environ.setdefault("ANXIAO_SECRET_KEY", settings.SECRET_KEY)
 
 
 @pytest.fixture(scope="session")
@@ -185,7 +186,8 @@ def live_server_url(module_database: Database) -> Iterator[str]:
             **os.environ,
             **module_database.environment,
             "DJANGO_SETTINGS_MODULE": "anxiao.config.settings",
-            "ANXIAO_SECRET_KEY": "only-for-tests-" + "x" * 40,
+            # whoever works beside the server opens what it has sealed
+            "ANXIAO_SECRET_KEY": os.environ["ANXIAO_SECRET_KEY"],
             "PYTHONUNBUFFERED": "1",
         }
         with tempfile.TemporaryFile() as output:

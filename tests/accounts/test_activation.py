@@ -12,7 +12,6 @@ from django.test import Client
 from anxiao.accounts import views_h5
 from anxiao.accounts.commands.activation import Answer, activate, print_codes, try_code
 from anxiao.accounts.models import ActivationCode, User
-from anxiao.accounts.queries import activation_counts
 from anxiao.accounts.rules import new_code, read_code
 from anxiao.base import passes
 from anxiao.base.clock import now
@@ -21,7 +20,7 @@ from anxiao.base.permissions import Role
 from anxiao.base.tenancy import school_context
 from anxiao.directory.models import Person
 from anxiao.ledger.models import Entry
-from tests.builders import MORNING, TODAY, add_account, scope_for
+from tests.builders import MORNING, add_account, scope_for
 from tests.cast import Cast
 from tests.conftest import Database
 
@@ -157,23 +156,6 @@ def test_a_forgotten_password_is_replaced_by_a_new_slip_and_the_old_phones_are_o
     account.refresh_from_db()
     assert account.check_password(PASSWORD)
     assert account.pass_version > version
-
-
-def test_activated_are_those_who_chose_a_password_counted_by_node(cast: Cast) -> None:
-    add_account("a", person=cast.wangwu)
-    waiting = add_account("b", person=cast.zhaoliu)
-    waiting.set_unusable_password()
-    waiting.save()
-    add_account("c", person=cast.lijiu)
-    nodes = [cast.anda_node.pk, cast.electronics.pk, cast.tongxin1.pk, cast.hanyu1.pk, cast.gongda_node.pk]
-    with cast.seen_by(cast.admin) as admin:
-        counts = activation_counts(admin, nodes, TODAY)
-    assert {n: (c.people, c.activated) for n, c in counts.items()} == {
-        cast.anda_node.pk: (7, 2),
-        cast.electronics.pk: (5, 1),
-        cast.tongxin1.pk: (3, 1),
-        cast.hanyu1.pk: (1, 1),
-    }, "the other school is not counted for this one's administrator"
 
 
 def test_where_the_ledger_is_broken_no_account_is_made_and_the_code_stays_good(cast: Cast, database: Database) -> None:

@@ -12,9 +12,9 @@ from anxiao.accounts.models import Grant, User
 from anxiao.accounts.queries import scope_of
 from anxiao.base.clock import day_of
 from anxiao.base.permissions import Permission, Role
-from anxiao.directory.commands import transfer
+from anxiao.directory.commands_roster import transfer
 from anxiao.directory.importing.commands import apply_import, preview_import
-from anxiao.directory.importing.sheets import STUDENTS
+from anxiao.directory.importing.templates import STUDENTS
 from anxiao.directory.models import ClassCounsellor, Person
 from anxiao.directory.names import Audience
 from anxiao.ledger.models import Entry
@@ -104,7 +104,7 @@ def test_a_deputy_whom_the_directory_never_named_keeps_the_role(served: Cast) ->
             organisation=served.tongxin2,
             valid_from=TODAY,
         )
-        transfer(by=admin, now=NOON, person=served.wangwu, to=served.tongxin2, on=TODAY)
+        transfer(by=admin, now=NOON, person=served.wangwu, to=served.tongxin2, on=TODAY, reason="转班")
     assert classes_of(served.zhoushi, NOON) == {"汉语1班", "通信2班"}
 
 
@@ -120,7 +120,7 @@ def test_a_former_counsellor_who_is_made_a_deputy_later_keeps_that(served: Cast)
             organisation=served.tongxin1,
             valid_from=day_of(later),
         )
-        transfer(by=admin, now=later, person=served.qianqi, to=served.tongxin2, on=day_of(later))
+        transfer(by=admin, now=later, person=served.qianqi, to=served.tongxin2, on=day_of(later), reason="转班")
     assert classes_of(served.zhangsan, later) == {"通信1班", "通信2班"}
 
 

@@ -1,12 +1,9 @@
-"""The cage: what honest files say, and how dishonest ones end."""
+"""Cells as a person saw them, and workbooks in which nothing comes alive. Dishonest files: `tests/directory`."""
 
 from __future__ import annotations
 
 import io
-import os
-import time
 import zipfile
-from pathlib import Path
 
 import openpyxl
 import pytest
@@ -14,51 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.worksheet.cell_range import MultiCellRange
 
-from anxiao.base.tables import (
-    CellKind,
-    Limits,
-    SheetPlan,
-    TableProblem,
-    UnreadableTable,
-    Workbook,
-    read_workbook,
-    write_workbook,
-)
+from anxiao.base.tables import CellKind, SheetPlan, write_workbook
 from anxiao.base.tables.shown import is_date_format, shown, shown_date
-
-RELATIONS = (
-    '<?xml version="1.0"?><Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
-    '<Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/{0}"'
-    ' Target="{1}"/></Relationships>'
-)
-MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-BOOK = (
-    f'<workbook xmlns="{MAIN}" xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships">'
-    '<sheets><sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>'
-)
-SHEET = f'<worksheet xmlns="{MAIN}"><sheetData>'
-END = "</sheetData></worksheet>"
-
-
-def archive(parts: list[tuple[str, str | bytes]]) -> bytes:
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as made:
-        for name, content in parts:
-            made.writestr(name, content)
-    return out.getvalue()
-
-
-def workbook(sheet: str, *more: tuple[str, str]) -> bytes:
-    """A minimal workbook around one hand-written sheet."""
-    return archive(
-        [
-            ("_rels/.rels", RELATIONS.format("officeDocument", "xl/workbook.xml")),
-            ("xl/workbook.xml", BOOK),
-            ("xl/_rels/workbook.xml.rels", RELATIONS.format("worksheet", "worksheets/sheet1.xml")),
-            ("xl/worksheets/sheet1.xml", sheet),
-            *more,
-        ]
-    )
+from tests.base.tables_cast import Workbook, read_workbook
 
 
 def saved(book: openpyxl.Workbook) -> bytes:
@@ -69,12 +24,6 @@ def saved(book: openpyxl.Workbook) -> bytes:
 
 def texts(book: Workbook, sheet: int = 0) -> list[list[str]]:
     return [[cell.text for cell in row.cells.values()] for row in book.sheets[sheet].rows]
-
-
-def refused(data: bytes, limits: Limits | None = None) -> TableProblem:
-    with pytest.raises(UnreadableTable) as caught:
-        read_workbook(data, limits)
-    return caught.value.problem
 
 
 def test_cells_are_the_text_a_person_saw() -> None:
@@ -150,15 +99,6 @@ def test_csv_in_every_encoding(encoding: str, sign: str) -> None:
     assert read.sheets[0].rows[2].cells[1].kind is CellKind.FORMULA
 
 
-def test_reading_from_a_path_and_from_an_open_file(tmp_path: Path) -> None:
-    path = tmp_path / "a.csv"
-    path.write_text("a,b\n1,2\n")
-    assert texts(read_workbook(path)) == [["a", "b"], ["1", "2"]]
-    with path.open("rb") as file:
-        file.read(2)
-        assert texts(read_workbook(file)) == [["a", "b"], ["1", "2"]]
-
-
 @settings(max_examples=15, deadline=None)
 @given(
     st.lists(
@@ -195,113 +135,6 @@ def test_agrees_with_openpyxl(rows: list[list[object]]) -> None:
         if cell.value not in (None, "")
     }
     assert ours == theirs
-
-
-SPARSE = workbook(
-    SHEET
-    + '<row r="1"><c r="A1" t="inlineStr"><is><t>x</t></is></c></row>'
-    + '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
-    + END
-)
-
-
-def test_a_sparse_sheet_costs_nothing() -> None:
-    started = time.monotonic()
-    assert texts(read_workbook(SPARSE)) == [["x"]]
-    assert time.monotonic() - started < 15
-
-
-def lying_directory() -> bytes:
-    """The directory says ten bytes, the part holds megabytes."""
-    data = bytearray(workbook(SHEET + "<row/>" * 1_000_000 + END))
-    at = data.rfind(b"PK\x01\x02")
-    data[at + 24 : at + 28] = (10).to_bytes(4, "little")
-    return bytes(data)
-
-
-def overlapping() -> bytes:
-    """Two names for one compressed block."""
-    data = bytearray(archive([("xl/workbook.xml", BOOK), ("b.xml", "x")]))
-    second = data.rfind(b"PK\x01\x02")
-    data[second + 42 : second + 46] = (0).to_bytes(4, "little")
-    return bytes(data)
-
-
-HOSTILE = {
-    "inflates two hundred megabytes": (lambda: workbook(SHEET + "<row/>" * 33_000_000 + END), TableProblem.BOMB),
-    "a hundred thousand parts": (lambda: archive([(f"f{i}", "") for i in range(60_000)]), TableProblem.BOMB),
-    "the directory lies": (lying_directory, TableProblem.DAMAGED),
-    "parts overlap": (overlapping, None),
-    "entities": (
-        lambda: workbook('<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>' + SHEET + END),
-        TableProblem.FORBIDDEN_MARKUP,
-    ),
-    "nested entities": (
-        lambda: workbook('<!DOCTYPE a [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><a>&b;</a>'),
-        TableProblem.FORBIDDEN_MARKUP,
-    ),
-    "cut short": (lambda: workbook(SHEET + END)[:700], TableProblem.DAMAGED),
-    "broken markup": (lambda: workbook(SHEET + "<row"), TableProblem.DAMAGED),
-    "macros": (lambda: workbook(SHEET + END, ("xl/vbaProject.bin", "x")), TableProblem.MACROS),
-    "another zip": (lambda: archive([("a.txt", "b")]), TableProblem.NOT_A_TABLE),
-    "an old workbook": (lambda: bytes.fromhex("d0cf11e0a1b11ae1") + bytes(3_000), TableProblem.OLD_EXCEL),
-    "a workbook with a password": (
-        lambda: bytes.fromhex("d0cf11e0a1b11ae1") + bytes(600) + "EncryptedPackage".encode("utf-16-le"),
-        TableProblem.PASSWORD,
-    ),
-    "a web page": (lambda: "\ufeff <html><table>".encode(), TableProblem.WEB_PAGE),
-    "a picture": (lambda: b"\x89PNG\r\n\x1a\n" + bytes(100), TableProblem.NOT_A_TABLE),
-    "nothing": (lambda: b"", TableProblem.EMPTY),
-    "no encoding": (lambda: b"\xff\x80\xff" * 50, TableProblem.ENCODING),
-    "a shared string that does not exist": (
-        lambda: workbook(SHEET + '<row><c t="s"><v>7</v></c></row>' + END),
-        TableProblem.DAMAGED,
-    ),
-    "a row number beyond reason": (
-        lambda: workbook(SHEET + '<row r="x"><c><v>7</v></c></row>' + END),
-        TableProblem.DAMAGED,
-    ),
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_files_end_as_a_sentence(name: str) -> None:
-    make, problem = HOSTILE[name]
-    data = make()
-    started = time.monotonic()
-    found = refused(data)
-    assert problem in (None, found)
-    assert time.monotonic() - started < 15
-
-
-def test_every_refusal_has_its_sentence() -> None:
-    for problem in TableProblem:
-        assert len(UnreadableTable(problem, megabytes=1, rows=1, sheets=1).message) > 5
-
-
-def test_limits_of_memory_time_and_output() -> None:
-    many = workbook(
-        SHEET
-        + "".join(
-            f'<row r="{i}"><c r="A{i}" t="inlineStr"><is><t>{os.urandom(12).hex()}</t></is></c></row>'
-            for i in range(1, 40_000)
-        )
-        + END
-    )
-    assert refused(many, Limits(rows=1_000)) is TableProblem.TOO_MANY_ROWS
-    assert refused(many, Limits(output_bytes=100_000)) is TableProblem.TOO_MUCH_TEXT
-    assert refused(many, Limits(wall_seconds=0.02)) is TableProblem.TOO_SLOW
-    assert refused(many, Limits(file_bytes=10_000)) is TableProblem.TOO_LARGE
-    # Too little memory even for the interpreter: the child dies, the parent says so and lives.
-    assert refused(many, Limits(memory_bytes=20 * 1024 * 1024)) in (TableProblem.READER_DIED, TableProblem.BOMB)
-
-
-def test_without_the_look_at_the_zip_the_bomb_would_go_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Negative control: with a ceiling high enough the same file is inflated and its rows are read."""
-    bomb = workbook(SHEET + "<row><c><v>1</v></c></row>" * 150_000 + END)
-    assert refused(bomb) is TableProblem.BOMB
-    generous = Limits(ratio=100_000, rows=1_000_000)
-    assert len(read_workbook(bomb, generous).sheets[0].rows) == 150_000
 
 
 def test_a_written_workbook_never_comes_alive() -> None:

@@ -15,8 +15,7 @@ from django.db import connections
 
 from anxiao.accounts.models import Grant, User
 from anxiao.accounts.queries import scope_of
-from anxiao.accounts.queries.activation import activation_counts
-from anxiao.base.clock import moment_at
+from anxiao.base.clock import day_of, moment_at
 from anxiao.base.errors import Refused
 from anxiao.base.tenancy import school_context
 from anxiao.config.demo import DemoSummary, create_demo
@@ -29,6 +28,8 @@ from anxiao.questionnaires.provincial import provincial_daily
 from anxiao.questionnaires.rules import judge
 from anxiao.reporting.commands.counting import differences
 from anxiao.reporting.models import DaySheet, DaySheetVersion, Report
+from anxiao.reporting.queries.expected import figures_as_known
+from anxiao.reporting.queries.way_in import way_in
 from tests.conftest import Database, _fresh_database
 
 TODAY = date(2026, 3, 11)
@@ -200,9 +201,10 @@ def test_most_people_have_activated_their_account(demo: Made) -> None:
     scope = scope_of(User.objects.get(username="demo-province"), TODAY)
     with school_context("*"):
         schools = Organisation.objects.filter(kind="school")
-        found = activation_counts(scope, [school.pk for school in schools], TODAY)
+        found = way_in(scope, [school.pk for school in schools], TODAY)
     assert len(found) == len(SCHOOLS)
     assert all(0.6 < one.activated / one.people < 0.95 for one in found.values())
+    assert all(one.delivered >= one.activated > one.begun > 0 for one in found.values())
 
 
 def test_sheets_tell_a_story(demo: Made) -> None:
@@ -214,6 +216,17 @@ def test_sheets_tell_a_story(demo: Made) -> None:
         assert returned.current == 2
         assert DaySheetVersion.objects.filter(late=True, number=1).count() == 2
         assert DaySheet.objects.count() == demo.summary.sheets == 3 * (DAYS - 1) - 1
+
+
+def test_every_sheet_was_signed_over_the_roster_as_it_was_known_then(demo: Made) -> None:
+    with school_context("*"):
+        admin = scope_of(User.objects.get(username="demo-province"), day_of(NOW))
+        versions = DaySheetVersion.objects.select_related("sheet__round__campaign")
+        nodes = {node.school_id: node for node in Organisation.objects.filter(kind="school")}
+        for version in versions:
+            node, round = nodes[version.school_id], version.sheet.round
+            known = figures_as_known(admin, [node], round, version.signed_at)[node.pk]
+            assert known.expected == sum(c["expected"] for c in version.figures["counts"].values())
 
 
 def test_the_ledger_says_what_was_made(demo: Made) -> None:

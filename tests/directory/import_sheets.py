@@ -12,7 +12,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from anxiao.base.tables.model import column_letter
 from anxiao.directory.importing.faults import FaultKind as F
-from anxiao.directory.importing.sheets import STAFF, STUDENTS, Template
+from anxiao.directory.importing.templates import STAFF, STUDENTS, Template
 
 SCHOOL = "安徽大学"
 COLLEGES = ["电子信息工程学院", "计算机科学与技术学院", "文学院", "外国语学院", "法学院"]
@@ -143,6 +143,29 @@ PLANTED: list[Planted] = [
     Planted(F.COUNSELLOR_NAME_DIFFERS, "辅导员姓名", "别人"),
     Planted(F.LOGICAL_CELL, "辅导员姓名", True),
     Planted(F.PHONE_NOT_MOBILE, "辅导员手机号", "+44 800 111 1111"),
+    Planted(F.EMPTY, "姓名", None),
+    Planted(F.EMPTY, "性别", "　"),
+    Planted(F.EMPTY, "手机号", None),
+    Planted(F.EMPTY, "学生类别", None),
+    Planted(F.EMPTY, "年级", None),
+    Planted(F.EMPTY, "班级", None),
+    Planted(F.EMPTY, "辅导员姓名", None),
+    Planted(F.EMPTY, "辅导员工号", None),
+    Planted(F.MERGED, "班级", change=_merge("班级")),
+    Planted(F.FORMULA, "手机号", "=1+1"),
+    Planted(F.ERROR_CELL, "姓名", "#REF!"),
+    Planted(F.LOGICAL_CELL, "性别", False),
+    Planted(F.NUMBER_CHARACTERS, "学号", "-2018001"),
+    Planted(F.NUMBER_TOO_EXACT, "辅导员工号", change=_format("辅导员工号", 1234567890123456789, "0")),
+    Planted(F.COLLEGE_CHARACTERS, "院系名称", "文学院;法学院"),
+    Planted(F.UNREADABLE, "院系名称", "文学\ufffd院"),
+    Planted(F.LINE_BREAK, "班级", "通信\n1班"),
+    Planted(F.INVISIBLE, "班级", "通信\u20671班"),
+    Planted(F.TOO_LONG, "班级", "通信" * 31),
+    Planted(F.NAME_CHARACTERS, "辅导员姓名", "张三/李四"),
+    Planted(F.GRADE_FORM, "年级", "2018年级"),
+    Planted(F.DATE_CELL, "年级", change=_format("年级", 43118, "yyyy/m/d")),
+    Planted(F.PHONE_LANDLINE, "辅导员手机号", "+86 551 63861234"),
 ]
 """One fault per row, each in a row of its own. Faults between rows are planted by `student_sheet` itself."""
 

@@ -17,14 +17,25 @@ from anxiao.base.scope import Scope
 from anxiao.config import wiring
 from anxiao.directory.commands import add_category
 from anxiao.directory.importing import plan
-from anxiao.directory.importing.commands import KEPT_FOR, apply_import, discard_import, forget_rows, preview_import
+from anxiao.directory.importing.commands import (
+    KEPT_APPLIED_FOR,
+    KEPT_FOR,
+    apply_at_once,
+    apply_import,
+    discard_import,
+    forget_rows,
+    preview_import,
+)
 from anxiao.directory.importing.faults import FaultKind
 from anxiao.directory.importing.report import error_workbook
-from anxiao.directory.importing.sheets import STUDENTS
+from anxiao.directory.importing.templates import STUDENTS
 from anxiao.directory.models import (
     ClassCounsellor,
     DirectoryImport,
+    ImportFile,
     ImportRow,
+    ImportUnchanged,
+    ImportUndo,
     Membership,
     Organisation,
     Person,
@@ -53,11 +64,13 @@ def bring(cast: Cast, data: bytes, kind: Audience = STUDENT, now: Any = MORNING)
     """Preview and apply, each in its own request."""
     staged = preview(cast, data, kind, now=now)
     with acting(cast.admin) as who:
-        return apply_import(by=who, import_=staged, now=now)
+        return apply_at_once(by=who, import_=staged, now=now)
 
 
 def counted(import_: DirectoryImport) -> tuple[int, ...]:
-    return tuple(import_.counts[verdict.value] for verdict in RowVerdict)
+    counts = {verdict: import_.counts[verdict.value] for verdict in RowVerdict}
+    changed = counts[RowVerdict.MOVES] + counts[RowVerdict.CHANGED]
+    return (counts[RowVerdict.JOINS], changed, counts[RowVerdict.UNCHANGED], counts[RowVerdict.REJECTED])
 
 
 def students(*rows: list[Any]) -> bytes:
@@ -86,7 +99,7 @@ def test_five_thousand_students_with_forty_faults_from_preview_to_clean(staffed:
 
     started = time.monotonic()
     with acting(staffed.admin) as who:
-        applied = apply_import(by=who, import_=staged, now=MORNING)
+        applied = apply_at_once(by=who, import_=staged, now=MORNING)
     # Half a second and two seconds on a quiet machine; a busy one may be slower, a wrong plan is far slower.
     assert time.monotonic() - started < 30
     assert previewed < 30
@@ -179,10 +192,11 @@ def test_a_changed_sheet_changes_exactly_what_it_says(staffed: Cast) -> None:
         assert [row.changes for row in changed] == [
             {"name": ["赵一", "改名"]},
             {"phone": [make.phone(1), "13600000001"]},
-            {"organisation": ["文学院 / 21级 通信1班", "文学院 / 21级 通信9班"]},
             {"category": ["研究生", "留学生"]},
         ]
-        apply_import(by=who, import_=staged, now=NEXT_DAY)
+        (moving,) = plan.page_of_rows(who, staged, RowVerdict.MOVES).rows
+        assert moving.changes == {"organisation": ["文学院 / 21级 通信1班", "文学院 / 21级 通信9班"]}
+        apply_at_once(by=who, import_=staged, now=NEXT_DAY)
         moved = Person.objects.get(number=rows[2][2])
         history = [
             (m.organisation.name, m.valid_from, m.valid_to, m.superseded_at is None)
@@ -241,11 +255,22 @@ def test_leading_zeros_stay(staffed: Cast) -> None:
 
 def test_rows_of_another_school_are_refused_and_nothing_is_written(staffed: Cast) -> None:
     before = snapshot(staffed)
-    row = make.student_row(0)
-    row[0] = staffed.other.name
-    done = bring(staffed, students(row))
-    assert counted(done) == (0, 0, 0, 1)
+    strangers = [make.student_row(i) for i in range(2)]
+    strangers[0][0] = staffed.other.name
+    strangers[1][0] = staffed.other.code
+    staged = bring(staffed, students(*strangers))
+    assert counted(staged) == (0, 0, 0, 2)
+    assert staged.counts["other_school"] == 2
+    with acting(staffed.admin) as who:
+        for rejected in plan.rejected_rows(who, staged):
+            assert [fault["kind"] for fault in rejected.faults] == [FaultKind.SCHOOL_OTHER]
     assert snapshot(staffed) == before
+    # beside good rows they stay out as well, and nothing of them is made: no college, no class, no counsellor
+    strangers[0][1] = "别校学院"
+    bring(staffed, students(strangers[0], make.student_row(5)))
+    with acting(staffed.admin):
+        assert Person.objects.filter(audience=STUDENT).count() == 1
+        assert not Organisation.objects.filter(name="别校学院").exists()
     with acting(staffed.outsider):
         assert not Person.objects.exists()
 
@@ -257,7 +282,7 @@ def test_only_who_may_import_there_does(staffed: Cast) -> None:
         with pytest.raises(NotYours):
             preview(staffed, data, by=stranger)
         with pytest.raises(NotYours), acting(stranger) as who:
-            apply_import(by=who, import_=staged, now=MORNING)
+            apply_at_once(by=who, import_=staged, now=MORNING)
         with pytest.raises(NotYours), acting(stranger) as who:
             discard_import(by=who, import_=staged, now=MORNING)
 
@@ -269,16 +294,16 @@ def test_a_broken_ledger_keeps_nothing(staffed: Cast, monkeypatch: pytest.Monkey
     def broken(**_facts: Any) -> None:
         raise RuntimeError("the ledger is gone")
 
-    for name in ("record", "record_many"):
+    for name in ("commands.record", "work.record", "applying.record_rows"):
         with monkeypatch.context() as patch:
-            patch.setattr(f"anxiao.directory.importing.commands.{name}", broken)
+            patch.setattr(f"anxiao.directory.importing.{name}", broken)
             with pytest.raises(RuntimeError), acting(staffed.admin) as who:
-                apply_import(by=who, import_=staged, now=MORNING)
+                apply_at_once(by=who, import_=staged, now=MORNING)
     assert snapshot(staffed) == before
     with acting(staffed.admin) as who:
         assert DirectoryImport.objects.get(pk=staged.pk).state == ImportState.PREVIEWED
         # With the ledger back, the same preview goes through.
-        apply_import(by=who, import_=staged, now=MORNING)
+        apply_at_once(by=who, import_=staged, now=MORNING)
     assert snapshot(staffed) != before
 
 
@@ -286,7 +311,7 @@ def test_an_import_is_decided_once(staffed: Cast) -> None:
     staged = preview(staffed, students(make.student_row(0)))
     with acting(staffed.admin) as who:
         assert discard_import(by=who, import_=staged, now=MORNING).state == ImportState.DISCARDED
-    for decide in (apply_import, discard_import):
+    for decide in (apply_at_once, discard_import):
         with pytest.raises(Refused), acting(staffed.admin) as who:
             decide(by=who, import_=staged, now=MORNING)
 
@@ -302,7 +327,7 @@ def test_ground_that_moved_since_the_preview_refuses_everything(staffed: Cast) -
         cursor.execute("DELETE FROM category WHERE name = '预科生'")
     before = snapshot(staffed)
     with pytest.raises(Refused), acting(staffed.admin) as who:
-        apply_import(by=who, import_=staged, now=MORNING)
+        apply_at_once(by=who, import_=staged, now=MORNING)
     assert snapshot(staffed) == before
 
 
@@ -314,7 +339,7 @@ def test_two_imports_of_one_school_wait_for_each_other(staffed: Cast) -> None:
     def work(import_: DirectoryImport) -> None:
         try:
             with acting(staffed.admin) as who:
-                apply_import(by=who, import_=import_, now=MORNING)
+                apply_at_once(by=who, import_=import_, now=MORNING)
         except BaseException as error:
             failures.append(error)
         finally:
@@ -329,14 +354,16 @@ def test_two_imports_of_one_school_wait_for_each_other(staffed: Cast) -> None:
     with acting(staffed.admin):
         assert Person.objects.filter(audience=STUDENT).count() == 300
         assert Membership.objects.filter(person__audience=STUDENT).count() == 300
-        counts = [counted(i) for i in DirectoryImport.objects.filter(pk__in=[i.pk for i in staged])]
-        assert sorted(counts) == [(0, 0, 300, 0), (300, 0, 0, 0)]
+        written = [
+            i.counts["written"]["created"] for i in DirectoryImport.objects.filter(pk__in=[i.pk for i in staged])
+        ]
+        assert sorted(written) == [0, 300]
 
 
 def test_the_roster_change_is_told(staffed: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[dict[str, Any]] = []
     monkeypatch.setattr(
-        "anxiao.directory.importing.commands.publish", lambda name, **facts: told.append({"name": name, **facts})
+        "anxiao.directory.importing.work.publish", lambda name, **facts: told.append({"name": name, **facts})
     )
     row = make.student_row(0)
     bring(staffed, students(row))
@@ -403,14 +430,16 @@ def test_people_who_are_not_in_the_file_stay_and_are_counted(staffed: Cast) -> N
         assert Person.objects.filter(audience=STUDENT).count() == 10
 
 
-def test_rows_are_forgotten_after_thirty_days(staffed: Cast) -> None:
+def test_files_and_rows_are_forgotten_when_their_time_is_over(staffed: Cast) -> None:
     waiting = preview(staffed, students(make.student_row(0)))
     assert forget_rows(now=MORNING + KEPT_FOR) == 0
-    late = MORNING + KEPT_FOR + timedelta(seconds=1)
-    assert forget_rows(now=late) == 2
+    assert forget_rows(now=MORNING + KEPT_FOR + timedelta(seconds=1)) == 1
+    late = MORNING + KEPT_APPLIED_FOR + timedelta(seconds=1)
+    assert forget_rows(now=late) == 1
     assert forget_rows(now=late) == 0
     with acting(staffed.admin):
-        assert not ImportRow.objects.exists()
+        for model in (ImportRow, ImportUnchanged, ImportUndo, ImportFile):
+            assert not model.objects.exists()
         assert Person.objects.count() == 21
         states = dict(DirectoryImport.objects.values_list("pk", "state"))
         assert states.pop(waiting.pk) == ImportState.DISCARDED

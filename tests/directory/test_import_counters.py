@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from anxiao.directory.importing.commands import apply_import, preview_import
-from anxiao.directory.importing.sheets import STUDENTS
+from anxiao.directory.importing.templates import STUDENTS
 from anxiao.directory.models import Person
 from anxiao.directory.names import Audience
 from anxiao.reporting.commands.counting import differences

@@ -30,11 +30,13 @@ from django.urls import URLResolver, get_resolver, reverse
 from django.utils import timezone
 from starlette.requests import Request
 
-from anxiao.accounts.models import Grant, User
+from anxiao.accounts.models import ActivationAlarm, Grant, User
 from anxiao.base.clock import day_of, now
 from anxiao.base.passes import COOKIE
 from anxiao.config.demo import create_demo
 from anxiao.directory.models import DirectoryImport, Onboarding
+from anxiao.directory.models_people import ProfileProposal
+from anxiao.directory.models_roster import RosterChange
 from anxiao.directory.names import RowVerdict
 from anxiao.intake.app import COMMANDS
 from anxiao.portal.streams import door as streams
@@ -312,10 +314,13 @@ def _import(ids: Mapping[str, int], whose: str) -> int:
         DirectoryImport.objects.using(BULK)
         .create(
             school_id=ids["school number"],
+            template="students",
             audience=1,
             filename="名单.xlsx",
             file_digest="0" * 64,
-            counts={**dict.fromkeys(RowVerdict.values, 0), "makes": {}, "moved": 0},
+            file_size=1,
+            state="previewed",
+            counts={**dict.fromkeys(RowVerdict.values, 0), "makes": {}},
             created_by=0,
             created_at=timezone.now(),
         )
@@ -340,6 +345,41 @@ def _grant(ids: Mapping[str, int], whose: str) -> int:
     )
 
 
+def _alarm(ids: Mapping[str, int], whose: str) -> int:
+    ActivationAlarm.objects.using(BULK).filter(person_id=ids[f"{whose} person"]).delete()
+    moment = timezone.now()
+    return (
+        ActivationAlarm.objects.using(BULK)
+        .create(
+            school_id=ids["school number"],
+            person_id=ids[f"{whose} person"],
+            kind="too_often",
+            raised_at=moment,
+            last_at=moment,
+        )
+        .pk
+    )
+
+
+def _proposal(ids: Mapping[str, int], whose: str) -> int:
+    mine = ProfileProposal.objects.using(BULK).filter(person_id=ids[f"{whose} person"])
+    mine.update(state="withdrawn")
+    return (
+        ProfileProposal.objects.using(BULK)
+        .create(
+            school_id=ids["school number"],
+            person_id=ids[f"{whose} person"],
+            field="name",
+            before="旧名",
+            wanted=f"新名{mine.count()}",
+            reason="写错了",
+            asked_by=0,
+            asked_at=timezone.now(),
+        )
+        .pk
+    )
+
+
 def _application(ids: Mapping[str, int], whose: str) -> int:
     waiting = Onboarding.objects.using(BULK).filter(state="waiting").first()
     assert waiting is not None
@@ -350,10 +390,32 @@ def _school_number(ids: Mapping[str, int], whose: str) -> int:
     return ids["school number"]
 
 
+def _change(ids: Mapping[str, int], whose: str) -> int:
+    today = day_of(now())
+    return (
+        RosterChange.objects.using(BULK)
+        .create(
+            school_id=ids["school number"],
+            kind="leave",
+            person_id=ids[f"{whose} person"],
+            node_id=ids[f"{whose} class"],
+            effective_on=today,
+            reason="休学",
+            made_by=0,
+            made_by_name="house",
+            made_at=timezone.now(),
+        )
+        .pk
+    )
+
+
 MAKERS = {
+    "change_id": _change,
     "exemption_id": _exemption,
     "import_id": _import,
     "grant_id": _grant,
+    "alarm_id": _alarm,
+    "proposal_id": _proposal,
     "application_id": _application,
     "school_id": _school_number,
 }

@@ -39,7 +39,7 @@ BESIDE_THE_SHELVES = {
     "accounts.qr": "draws the code of an activation slip, nothing else",
     "accounts.second_factor": "puts the ledger around allauth's pages that change a second factor",
     "directory.crumbs": "the breadcrumb that every console page shows",
-    "directory.importing": "a small house of its own: sheets, judging, plan, report",
+    "directory.importing": "a small house of its own: templates, reading, plan, report",
     "directory.register": "loads the public register of schools",
     "portal.shown_boards": "the figures of a board in words, for its page and its stream alike",
     "portal.shown_wall": "the wall in words, for its page, its poll and its stream alike",

@@ -23,6 +23,7 @@ WITHOUT_A_FOREIGN_LINE = {
     "portal:h5_correct": "the round is everybody's, the report is always one's own",
     "portal:h5_receipt": "the round is everybody's, the receipt is always one's own",
     "portal:h5_receipt_file": "the round is everybody's, the receipt is always one's own",
+    "portal:h5_wish": "which fact is meant stands in the address, the person is always oneself",
     "portal:console_mine_list": "one's own nodes, no object in the address",
     "directory:import_template": "the kind of a template, no object in the address",
     "settings:onboarding_decide": "applications belong to the province; no school decides",

@@ -63,11 +63,15 @@ def _value(name: str, kind: str, school: int, day: date) -> Any:
     if kind == "date":
         return date(2999, 1, 1) if name.endswith("_to") else day
     if kind == "timestamptz":
-        return datetime(day.year, day.month, day.day, tzinfo=UTC)
+        return datetime(day.year + (name == "superseded_at"), day.month, day.day, tzinfo=UTC)
     if kind == "bool":
         return True
     if kind in ("int2", "int4", "int8"):
         return school
+    if kind == "bytea":
+        return str(school).encode()
+    if kind == "_int4":
+        return [school]
     if kind == "jsonb":
         return "{}"
     if kind == "uuid":

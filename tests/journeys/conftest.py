@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -71,6 +73,23 @@ def browser() -> Iterator[object]:
         browser = playwright.chromium.launch(executable_path=program, headless=True, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="module")
+def worker(module_database: object) -> Iterator[None]:
+    """The worker beside the server, as the supervisor starts it: it waits, and works when somebody asks."""
+    lifeline, end = os.pipe()
+    process = subprocess.Popen([sys.executable, "-m", "anxiao.config.jobs", str(lifeline)], pass_fds=(lifeline,))
+    os.close(lifeline)
+    try:
+        yield
+    finally:
+        os.close(end)
+        try:
+            process.wait(60)
+        finally:
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture

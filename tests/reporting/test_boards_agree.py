@@ -10,7 +10,7 @@ import pytest
 
 from anxiao.base.clock import moment_at
 from anxiao.base.errors import Refused
-from anxiao.directory.commands import transfer
+from anxiao.directory.commands_roster import transfer
 from anxiao.directory.models import Organisation, Person
 from anxiao.reporting.commands.counting import differences
 from anxiao.reporting.commands.exemptions import cancel_exemption, exempt
@@ -98,4 +98,4 @@ def _excuse(cast: Cast, person: Person, first: date, last: date) -> None:
 
 
 def _move(person: Person, to: Organisation) -> None:
-    transfer(by=HOUSE, now=moment_at(TODAY, HOURS[0]), person=person, to=to, on=TODAY)
+    transfer(by=HOUSE, now=moment_at(TODAY, HOURS[0]), person=person, to=to, on=TODAY, reason="转班")

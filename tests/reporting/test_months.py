@@ -17,7 +17,7 @@ from anxiao.base.tenancy import school_context
 from anxiao.config import keeper
 from anxiao.config.doctor import security_holes
 from anxiao.config.months import run
-from anxiao.directory.commands import transfer
+from anxiao.directory.commands_roster import transfer
 from anxiao.ledger.models import Entry
 from anxiao.reporting.commands.counting import differences, rebuild
 from anxiao.reporting.commands.partitions import ensure_partitions, set_aside, take_back
@@ -108,7 +108,7 @@ def test_counters_of_days_set_aside_stay_and_the_others_are_still_mended(cast: C
     assert counters(database) == before
     # ... and somebody who moves takes the count of people along
     with school_context("*"):
-        transfer(by=cast.admin, now=NOW, person=cast.wangwu, to=cast.tongxin2, on=NEW)
+        transfer(by=cast.admin, now=NOW, person=cast.wangwu, to=cast.tongxin2, on=NEW, reason="转班")
         assert differences(school_id=cast.anda.pk) == []
     after = counters(database)
     assert [row for row in after if row[2] == OLD] == [row for row in before if row[2] == OLD]

@@ -7,13 +7,13 @@ from datetime import date
 from allauth.account.internal.flows.reauthentication import did_recently_reauthenticate
 from django.http import HttpRequest
 
-from anxiao.accounts.models import Grant, User
+from anxiao.accounts.models import ActivationAlarm, Grant, User
 from anxiao.accounts.queries.grants import roles_held
 from anxiao.accounts.rules import may_give, may_help
 from anxiao.base.errors import NotYours, StepUpNeeded
 from anxiao.base.permissions import Permission, Role
 from anxiao.base.scope import Scope
-from anxiao.directory.access import get_organisation
+from anxiao.directory.access import get_organisation, may_reach
 from anxiao.directory.models import Onboarding, Organisation, School
 
 
@@ -50,6 +50,14 @@ def get_account(scope: Scope, user_id: int, day: date) -> User:
 def get_activation_node(scope: Scope, node_id: int) -> Organisation:
     """A node whose people the caller may give activation codes."""
     return get_organisation(scope, node_id, Permission.ACTIVATION_PRINT)
+
+
+def get_alarm(scope: Scope, alarm_id: int, day: date) -> ActivationAlarm:
+    """An alarm about somebody for whom the caller may print codes."""
+    alarm = ActivationAlarm.objects.select_related("person").filter(pk=alarm_id).first()
+    if alarm is None or not may_reach(scope, alarm.person, day, Permission.ACTIVATION_PRINT):
+        raise NotYours
+    return alarm
 
 
 def get_application(scope: Scope, application_id: int) -> Onboarding:

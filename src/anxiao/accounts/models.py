@@ -6,7 +6,7 @@ security; they hold no health data.  See ``docs/adr/0004-accounts-without-school
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import ClassVar, Self
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.db.models.functions import Upper
 from django.utils.crypto import salted_hmac
 
+from anxiao.accounts.names import AlarmKind, Delivery
 from anxiao.base.permissions import Role
 from anxiao.directory.models import Organisation, Person, Place, School
 
@@ -77,7 +78,10 @@ class GrantQuerySet(models.QuerySet["Grant"]):
 
 
 class Grant(models.Model):
-    """A role on a node of the tree (optionally narrowed to a place), from a day to a day."""
+    """A role on a node of the tree (optionally with a place of the grid), from a day to a day.
+
+    A deputy holds the same role in the same place between two days; ``deputy_for`` is the role they stand in for.
+    """
 
     id = models.AutoField(primary_key=True)
     user = models.ForeignKey(User, models.CASCADE, related_name="grants")
@@ -88,12 +92,18 @@ class Grant(models.Model):
     valid_to = models.DateField(null=True)
     given_by = models.IntegerField(help_text="account; 0 = the house itself")
     given_at = models.DateTimeField()
+    deputy_for = models.ForeignKey("self", models.PROTECT, null=True, related_name="deputies")
 
     objects = GrantQuerySet.as_manager()
 
     class Meta:
         db_table = "account_grant"
         indexes: ClassVar[list[models.Index]] = [models.Index("organisation", "role", name="grant_node")]
+
+    @property
+    def last_day(self) -> date | None:
+        """The last day with the role, as people say it; None while it is open."""
+        return self.valid_to - timedelta(days=1) if self.valid_to else None
 
 
 class ActivationCode(models.Model):
@@ -109,6 +119,9 @@ class ActivationCode(models.Model):
     attempts = models.SmallIntegerField(default=0)
     used_at = models.DateTimeField(null=True)
     replaced_at = models.DateTimeField(null=True)
+    delivery = models.CharField(max_length=10, choices=Delivery, default=Delivery.PRINTED, db_default=Delivery.PRINTED)
+    delivered_at = models.DateTimeField(null=True, help_text="when it was marked as handed out or sent")
+    delivered_by = models.IntegerField(null=True)
 
     class Meta:
         db_table = "activation_code"
@@ -117,4 +130,50 @@ class ActivationCode(models.Model):
                 "school_id", "person", condition=Q(used_at=None, replaced_at=None), name="activation_one_open"
             ),
             models.UniqueConstraint("school_id", "code_hash", name="activation_one_hash"),
+        ]
+
+
+class Activation(models.Model):
+    """How far a person has come on the way in: a code in hand, a password of their own, a report of their own.
+
+    Kept beside the facts: ``activated`` by triggers on the account, ``delivered`` by the commands that make and mark
+    codes, ``reported`` with the first report. Whoever has no row has not begun.
+    """
+
+    person = models.OneToOneField(Person, models.PROTECT, primary_key=True, related_name="activation")
+    school_id = models.IntegerField()
+    delivered = models.BooleanField(default=False, db_default=False, help_text="the code that is open was delivered")
+    activated = models.BooleanField(default=False, db_default=False)
+    reported = models.BooleanField(default=False, db_default=False, help_text="once, with one's own hand")
+
+    class Meta:
+        db_table = "activation"
+        indexes: ClassVar[list[models.Index]] = [
+            # what every report asks: empty once everybody has begun
+            models.Index("school_id", "person", name="activation_unreported", condition=Q(reported=False)),
+        ]
+
+
+class ActivationAlarm(models.Model):
+    """Somebody's code was tried by another person, or too often.  Open until somebody has looked into it."""
+
+    id = models.AutoField(primary_key=True)
+    school_id = models.IntegerField()
+    person = models.ForeignKey(Person, models.PROTECT, related_name="activation_alarms", help_text="whose code it is")
+    kind = models.CharField(max_length=15, choices=AlarmKind)
+    tries = models.IntegerField(default=1)
+    tried_by = models.ForeignKey(
+        Person, models.PROTECT, null=True, related_name="+", help_text="whose number and name were typed"
+    )
+    raised_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True)
+    settled_by = models.IntegerField(null=True)
+
+    class Meta:
+        db_table = "activation_alarm"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                "school_id", "person", "kind", condition=Q(settled_at=None), name="activation_alarm_one_open"
+            ),
         ]

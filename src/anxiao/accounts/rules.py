@@ -34,7 +34,16 @@ ROLE_NODES: dict[Role, frozenset[str]] = {
 """Roles that a school gives by itself, and the nodes on which each makes sense.  Those above come from the province."""
 
 PLACE_ROLES = frozenset({Role.DORM_MANAGER})
-"""Roles that need a place (a building) besides the school."""
+"""Roles that need a place besides the school, and see no further than it."""
+
+ROLE_PLACES: dict[Role, frozenset[str]] = {
+    Role.DORM_MANAGER: frozenset({"building"}),
+    Role.SCHOOL_DOCTOR: frozenset({"clinic"}),
+    Role.SECURITY: frozenset({"gate"}),
+    Role.LOGISTICS: frozenset({"campus", "building"}),
+}
+"""Cells of the grid that a role may answer for.  Where no role needs it, the cell says who is to be asked there and
+takes nothing away from what the role sees."""
 
 
 def fold_username(text: str) -> str:
@@ -94,6 +103,14 @@ def code_hash(secret: str, code: str) -> str:
     """What is kept of a code: a keyed digest, useless to whoever reads only the database."""
     key = hashlib.sha256(b"anxiao.activation.1:" + secret.encode()).digest()
     return hmac.new(key, code.encode(), hashlib.sha256).hexdigest()
+
+
+def alarm_of(*, is_others_number: bool, is_owners_name: bool, misses: int) -> str | None:
+    """What a miss says about a code (``names.AlarmKind``): it was tried with the number of somebody else of the school
+    (and not only by a slip of the finger beside the right name), it was tried too often, or nothing."""
+    if is_others_number and not is_owners_name:
+        return "somebody_else"
+    return "too_often" if misses >= CODE_ATTEMPTS else None
 
 
 def name_fingerprint(secret: str, name: str) -> str:

@@ -24,3 +24,13 @@ def school_roster_lock(school_id: int, *, shared: bool = False) -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute(SHARED_ROSTER_LOCK if shared else EXCLUSIVE_ROSTER_LOCK, [ROSTER, school_id])
+
+
+IMPORT = 41_020
+"""Class of the lock under which one import is worked on: a job that was believed dead may still be alive."""
+
+
+def import_lock(import_id: int) -> None:
+    """Be the only one who works on an import until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(EXCLUSIVE_ROSTER_LOCK, [IMPORT, import_id])

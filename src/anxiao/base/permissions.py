@@ -20,6 +20,8 @@ class Permission(StrEnum):
     SHEET_SIGN = "sheet.sign"  # freeze and submit the day sheet (日报表)
     SHEET_RETURN = "sheet.return"  # the province sends a sheet back
     DIRECTORY_IMPORT = "directory.import"
+    ROSTER_MANAGE = "roster.manage"  # transfer, leave, return, graduation; on a whole school also mergers and names
+    PROFILE_CONFIRM = "profile.confirm"  # what people ask to have corrected about themselves
     CATEGORY_MANAGE = "category.manage"
     ACTIVATION_PRINT = "activation.print"
     GRANT_MANAGE = "grant.manage"
@@ -59,10 +61,11 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     ),
     Role.SCHOOL_ADMIN: _CARE
     | {P.EXEMPT, P.SHEET_VIEW, P.DIRECTORY_IMPORT, P.CATEGORY_MANAGE, P.ACTIVATION_PRINT, P.GRANT_MANAGE}
-    | {P.CAMPAIGN_VIEW, P.LEDGER_VIEW},
+    | {P.CAMPAIGN_VIEW, P.LEDGER_VIEW, P.ROSTER_MANAGE, P.PROFILE_CONFIRM},
     Role.EPIDEMIC_OFFICER: _CARE | {P.EXEMPT, P.SHEET_VIEW, P.SHEET_SIGN, P.CAMPAIGN_VIEW, P.LEDGER_VIEW},
-    Role.COLLEGE_OFFICER: _CARE | {P.EXEMPT, P.ACTIVATION_PRINT, P.CAMPAIGN_VIEW},
-    Role.COUNSELLOR: _CARE | {P.EXEMPT, P.ACTIVATION_PRINT, P.CAMPAIGN_VIEW},
+    Role.COLLEGE_OFFICER: _CARE
+    | {P.EXEMPT, P.ACTIVATION_PRINT, P.CAMPAIGN_VIEW, P.ROSTER_MANAGE, P.PROFILE_CONFIRM},
+    Role.COUNSELLOR: _CARE | {P.EXEMPT, P.ACTIVATION_PRINT, P.CAMPAIGN_VIEW, P.PROFILE_CONFIRM},
     Role.CLASS_HEAD: _WATCH | {P.REMIND, P.REPORT_PROXY},
     Role.DORM_MANAGER: _WATCH | {P.REMIND, P.REPORT_PROXY},
     Role.SCHOOL_DOCTOR: _WATCH | {P.HEALTH_VIEW, P.PHONE_REVEAL, P.REPORT_CORRECT},

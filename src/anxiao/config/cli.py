@@ -43,17 +43,27 @@ DEFAULT_DATA = Path("var/data")
 
 
 class Kind(StrEnum):
-    """The two templates of the notice."""
+    """The templates: two of the notice, and two of the grid."""
 
     STUDENT = "student"
     STAFF = "staff"
+    DORMITORY = "dormitory"
+    RESPONSIBLES = "responsibles"
+
+
+class Leaving(StrEnum):
+    """Who of the people not in a full list leaves."""
+
+    NONE = "none"
+    ALL = "all"
 
 
 class Group(StrEnum):
-    """The two parts that may have processes of their own."""
+    """The parts that may have processes of their own; the worker comes along with the console."""
 
     CONSOLE = "console"
     INTAKE = "intake"
+    WORKER = "worker"
 
 
 @app.command()
@@ -153,30 +163,56 @@ def prepare_database(
 
 @app.command("import-directory")
 def import_directory(
-    file: Annotated[Path, typer.Argument(help="Workbook (.xlsx) or .csv in the form of the notice.", metavar="FILE")],
-    kind: Annotated[Kind, typer.Option(help="Which of the two templates it is.")],
-    school: Annotated[
-        str | None, typer.Option(help="Ten-digit code of the school, where the file alone does not settle it.")
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Workbooks (.xlsx, .xls) or .csv in the form of the notice, or folders of them.", metavar="FILE|FOLDER"
+        ),
+    ],
+    kind: Annotated[
+        Kind | None, typer.Option(help="Which template it is, where the names of the files do not say it.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and judge, change nothing.")] = False,
+    school: Annotated[
+        str | None, typer.Option(help="Ten-digit code of the school, where the names of the files do not say it.")
+    ] = None,
+    full_list: Annotated[
+        bool, typer.Option("--full-list", help="Each file is the whole list: say who is not in it any more.")
+    ] = False,
+    leavers: Annotated[
+        Leaving, typer.Option(help="With --full-list: who is not in the file leaves (all) or stays (none).")
+    ] = Leaving.NONE,
+    confirm: Annotated[
+        str, typer.Option(help="The school's name, to confirm a change that would be a surprise.", metavar="NAME")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and compare, change nothing.")] = False,
     errors: Annotated[
         Path | None, typer.Option(help="Write the rejected rows into this workbook (.xlsx).", metavar="FILE")
     ] = None,
+    side_by_side: Annotated[
+        int, typer.Option(help="Schools worked on at a time; 0 takes what the machine has.", min=0, max=32)
+    ] = 0,
     data: Data = DEFAULT_DATA,
 ) -> None:
-    """Import a directory of students or staff; prints what is new, changed and rejected.
+    """Import directories; prints who joins, moves, changes and leaves, and which rows were rejected.
 
-    Ends with 1 when rows were rejected; the good rows are applied all the same.
+    A folder holds files such as 4134010357-staff.csv and 4134010357-students.xlsx. Ends with 1 when rows were rejected
+    (the good rows are applied all the same) and with 3 when one of several files could not be taken at all.
     """
-    if not file.is_file():
-        raise NotReady(f"There is no file {file}.")
+    for file in files:
+        if not file.exists():
+            raise NotReady(f"There is no file {file}.")
     with _django(data):
         from anxiao.config import importing
 
-        result = importing.run(file, kind=kind.value, school_code=school, dry_run=dry_run, errors=errors)
-    for line in result.lines:
-        typer.echo(line)
-    raise typer.Exit(1 if result.rejected else 0)
+        status = importing.run(
+            files,
+            kind=kind.value if kind else None,
+            school_code=school,
+            wishes=importing.Wishes(full_list, leavers.value, confirm, dry_run, errors),
+            side_by_side=side_by_side or importing.cores(),
+            say=typer.echo,
+        )
+    raise typer.Exit(status)
 
 
 @app.command("demo-data")

@@ -431,9 +431,8 @@ def create_database(superuser_dsn: str, name: str, *, template: str = "template0
         database = sql.Identifier(name)
         for statement in (
             "REVOKE ALL ON DATABASE {0} FROM PUBLIC",
-            "GRANT CONNECT ON DATABASE {0} TO {2}",
-            # Imports stage their rows in temporary tables.
-            "GRANT CONNECT, TEMPORARY ON DATABASE {0} TO {1}, {3}",
+            # Imports and changes of the roster put what they want into temporary tables.
+            "GRANT CONNECT, TEMPORARY ON DATABASE {0} TO {1}, {2}, {3}",
             "ALTER DATABASE {0} SET search_path = public",
             "ALTER DATABASE {0} SET timezone = 'UTC'",
         ):

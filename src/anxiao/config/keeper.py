@@ -37,6 +37,8 @@ def chores() -> list[Chore]:
 
     from anxiao.base import clock
     from anxiao.config.installation import open_rounds
+    from anxiao.directory.commands_search import fill_missing
+    from anxiao.directory.commands_tree import names_come_due
     from anxiao.directory.importing.commands import forget_rows
     from anxiao.reporting.commands.partitions import ensure_partitions
     from anxiao.statistics.commands import fold, mend_above
@@ -45,6 +47,8 @@ def chores() -> list[Chore]:
         Chore("fold counters", fold, every=2),
         Chore("compare the sums above the schools", mend_above, every=24 * 3600),
         Chore("open the rounds of the day", open_rounds, every=60),
+        Chore("carry names over whose day has come", lambda: names_come_due(now=clock.now()), every=600),
+        Chore("make search keys that are missing", fill_missing, every=600),
         Chore("make partitions ahead", lambda: ensure_partitions(day=clock.day_of(clock.now())), every=24 * 3600),
         Chore("forget the rows of old imports", lambda: forget_rows(now=clock.now()), every=24 * 3600),
         Chore("forget old sessions", lambda: call_command("clearsessions", verbosity=0), every=6 * 3600),

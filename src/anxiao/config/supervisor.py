@@ -37,6 +37,7 @@ class Doors(StrEnum):
     BOTH = "both"
     CONSOLE = "console"
     INTAKE = "intake"
+    WORKER = "worker"
 
 
 @dataclass(slots=True)
@@ -132,6 +133,9 @@ def serve(
 
     ``socket_file`` replaces host and port; ``metrics`` is where the machine room may ask (``watch``).
     """
+    if doors is Doors.WORKER:
+        _serve_worker(data_dir)
+        return
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals())
         place = listening_at(socket_file) if socket_file is not None else listening(host, port)
@@ -151,6 +155,32 @@ def serve(
             _make_ready(server)
         if signals.count == 0:
             _run(listener, monitor, workers, None if joining else server, signals, data_dir.absolute(), doors)
+
+
+def _serve_worker(data_dir: Path) -> None:
+    """The worker alone, on another machine or beside a console without one; it opens no door."""
+    with Signals() as signals, surroundings(data_dir, exclusive=False, joining=True):
+        _must_be_durable({"application": os.environ["DATABASE_URL"]})
+        _must_be_prepared(wait=True, signals=signals)
+        ends, lifeline = os.pipe()
+        household = Household([_worker(ends)])
+        try:
+            for child in household.children:
+                household.start(child)
+            say("The worker is ready. Ctrl-C stops it.")
+            while signals.count == 0:
+                household.mend()
+                time.sleep(0.2)
+        finally:
+            heard = signals.count
+            household.stop(hurry=lambda: signals.count > heard)
+            os.close(lifeline)
+            os.close(ends)
+    say("Stopped.")
+
+
+def _worker(ends: int) -> Child:
+    return Child("worker", [sys.executable, "-m", "anxiao.config.jobs", str(ends)], (ends,))
 
 
 def _must_be_durable(urls: Mapping[str, str]) -> None:
@@ -244,6 +274,7 @@ def _children(
         # The chores are done once for the whole installation, by the group that has Django loaded anyway.
         command = [sys.executable, "-m", "anxiao.config.keeper", *watching]
         children.append(Child("housekeeper", command, (ends, *asked)))
+        children.append(_worker(ends))
     elif asked:
         command = [sys.executable, "-m", "anxiao.config.watch", *watching]
         children.append(Child("watch", command, (ends, *asked)))

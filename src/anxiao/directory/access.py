@@ -9,6 +9,7 @@ from django.db.models import Q
 from anxiao.base.errors import NotYours
 from anxiao.base.permissions import Permission
 from anxiao.base.scope import Scope
+from anxiao.directory.access_roster import answering_node, may_manage
 from anxiao.directory.models import Membership, Organisation, Person, Residence
 
 
@@ -32,7 +33,7 @@ def get_person(scope: Scope, person_id: int, day: date, permission: Permission =
         raise NotYours
     if scope.person_id == person.pk and permission is Permission.PEOPLE_VIEW:
         return person
-    if not may_reach(scope, person, day, permission):
+    if not may_reach(scope, person, day, permission) and not _answers_for_absent(scope, person, day, permission):
         raise NotYours
     return person
 
@@ -47,3 +48,13 @@ def may_reach(scope: Scope, person: Person, day: date, permission: Permission) -
         return False
     lives = Residence.objects.filter(Q(valid_to=None) | Q(valid_to__gt=day), person=person, valid_from__lte=day)
     return lives.filter(place__path__under=places).exists()
+
+
+def _answers_for_absent(scope: Scope, person: Person, day: date, permission: Permission) -> bool:
+    """Whoever manages the roster still finds those who are away, or the return could never be entered."""
+    if permission is not Permission.PEOPLE_VIEW or not scope.may(Permission.ROSTER_MANAGE):
+        return False
+    if Membership.objects.valid_on(day).filter(person=person).exists():
+        return False
+    node = answering_node(person, day)
+    return node is not None and may_manage(scope, node)

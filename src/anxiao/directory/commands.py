@@ -9,15 +9,12 @@ from django.utils.translation import gettext as _
 
 from anxiao.base.clock import day_of
 from anxiao.base.errors import Invalid, NotYours, Refused
-from anxiao.base.events import publish
-from anxiao.base.locks import school_roster_lock
 from anxiao.base.permissions import Permission
 from anxiao.base.scope import SHARED_SCHOOL, Scope
 from anxiao.directory.access import may_reach
-from anxiao.directory.models import Category, Membership, Organisation, Person, Place, Residence, School
+from anxiao.directory.models import Category, Organisation, Person, Place, Residence, School
 from anxiao.directory.names import (
     DEFAULT_CATEGORIES,
-    ROSTER_CHANGED,
     Audience,
     OrganisationKind,
     PlaceKind,
@@ -118,46 +115,6 @@ def add_category(*, by: Scope, now: datetime, school_id: int, audience: Audience
     category = Category.objects.create(school_id=school_id, audience=audience, name=clean, position=last)
     record(by=by, now=now, verb="category.added", object_type="category", object_id=category.pk, school_id=school_id)
     return category
-
-
-@transaction.atomic
-def transfer(*, by: Scope, now: datetime, person: Person, to: Organisation, on: date) -> Membership:
-    """Move a person to another node of the same school from the day ``on``."""
-    if to.school_id != person.school_id:
-        raise Refused(_("A person cannot be moved into another school."))
-    school_roster_lock(person.school_id)
-    current = Membership.objects.valid_on(on).filter(person=person).select_for_update().first()
-    if current is not None:
-        if current.organisation_id == to.pk:
-            return current
-        if current.valid_from == on:
-            # moved twice on one day: the first move was believed for some hours and is kept as such
-            current.superseded_at = now
-            current.save(update_fields=["superseded_at"])
-        else:
-            current.valid_to = on
-            current.save(update_fields=["valid_to"])
-    # a move planned for later still happens: this one lasts until then
-    later = Membership.objects.filter(person=person, superseded_at=None, valid_from__gt=on).order_by("valid_from")
-    membership = Membership.objects.create(
-        school_id=person.school_id,
-        person=person,
-        organisation=to,
-        valid_from=on,
-        valid_to=later.values_list("valid_from", flat=True).first(),
-        known_from=now,
-    )
-    record(
-        by=by,
-        now=now,
-        verb="person.transferred",
-        object_type="person",
-        object_id=person.pk,
-        school_id=person.school_id,
-        facts={"to": to.pk, "on": on},
-    )
-    publish(ROSTER_CHANGED, school_id=person.school_id, since=on, now=now)
-    return membership
 
 
 @transaction.atomic

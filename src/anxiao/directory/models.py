@@ -11,7 +11,7 @@ from datetime import date
 from typing import ClassVar, Self
 
 from django.contrib.postgres.constraints import ExclusionConstraint
-from django.contrib.postgres.fields import RangeOperators
+from django.contrib.postgres.fields import ArrayField, RangeOperators
 from django.contrib.postgres.indexes import GistIndex
 from django.db import models
 from django.db.models import F, Func, Q
@@ -22,6 +22,7 @@ from anxiao.base.scope import Scope
 from anxiao.directory.names import (
     Audience,
     ImportState,
+    ImportTemplate,
     OnboardingState,
     OrganisationKind,
     PlaceKind,
@@ -78,13 +79,23 @@ class Organisation(models.Model):
     code = models.CharField(max_length=30, blank=True)
     grade = models.CharField(max_length=10, blank=True, help_text="classes only, as in the sheet: 18级")
     created_at = models.DateTimeField()
+    closed_on = models.DateField(null=True, help_text="first day on which nobody can belong here any more")
 
     objects = OrganisationQuerySet.as_manager()
 
     class Meta:
         db_table = "organisation"
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint("school_id", "parent", "kind", "name", "grade", name="organisation_one_name"),
+            # a node that was closed keeps its name, and another may take it
+            models.UniqueConstraint(
+                "school_id",
+                "parent",
+                "kind",
+                "name",
+                "grade",
+                name="organisation_one_open_name",
+                condition=Q(closed_on=None),
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             GistIndex("path", name="organisation_path"),
@@ -213,6 +224,10 @@ class Membership(models.Model):
             models.CheckConstraint(
                 condition=Q(valid_to__isnull=True) | Q(valid_to__gt=F("valid_from")), name="membership_lasts"
             ),
+            models.CheckConstraint(
+                condition=Q(superseded_at__isnull=True) | Q(superseded_at__gt=F("known_from")),
+                name="membership_known_for_a_time",
+            ),
             ExclusionConstraint(
                 name="membership_one_at_a_time",
                 expressions=[("person", RangeOperators.EQUAL), (DateRange, RangeOperators.OVERLAPS)],
@@ -274,44 +289,136 @@ class Residence(models.Model):
 
 
 class DirectoryImport(models.Model):
-    """One uploaded sheet: judged, shown, then applied or discarded."""
+    """One uploaded file on its way from the upload to the roster, and perhaps back.
+
+    ``progress``: {"phase", "done", "total", "started_at"}, while a job is at it.  ``counts``: rows by verdict, "makes"
+    (new nodes by kind), "people" (those on the list before).  ``summary``: what the reader found and the surprises.
+    """
 
     id = models.AutoField(primary_key=True)
     school_id = models.IntegerField()
-    audience = models.SmallIntegerField(choices=Audience)
+    template = models.CharField(max_length=12, choices=ImportTemplate)
+    audience = models.SmallIntegerField(choices=Audience, null=True, help_text="null for the lists of places")
+    full_list = models.BooleanField(default=False, help_text="whoever is not in the file may have left")
+    origin = models.CharField(max_length=20, default="web")
     filename = models.CharField(max_length=200)
-    file_digest = models.CharField(max_length=64)
-    state = models.CharField(max_length=10, choices=ImportState, default=ImportState.PREVIEWED)
+    file_digest = models.CharField(max_length=64, blank=True)
+    file_size = models.BigIntegerField(default=0, help_text="bytes, before sealing")
+    state = models.CharField(max_length=10, choices=ImportState, default=ImportState.READING)
+    progress = models.JSONField(default=dict)
+    cancel_asked = models.BooleanField(default=False)
     counts = models.JSONField(default=dict)
+    summary = models.JSONField(default=dict)
+    error = models.CharField(max_length=500, blank=True)
     created_by = models.IntegerField()
+    created_name = models.CharField(max_length=150, blank=True)
     created_at = models.DateTimeField()
+    decided_by = models.IntegerField(null=True)
+    decided_name = models.CharField(max_length=150, blank=True)
     decided_at = models.DateTimeField(null=True)
+    applied_at = models.DateTimeField(null=True)
+    undone_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "directory_import"
+        indexes: ClassVar[list[models.Index]] = [models.Index("school_id", "id", name="directory_import_school")]
         ordering: ClassVar[list[str]] = ["-created_at", "-id"]
 
 
+class ImportFile(models.Model):
+    """A piece of an uploaded file, sealed under the deployment's key; read it by ``importing.vault`` only."""
+
+    id = models.BigAutoField(primary_key=True)
+    school_id = models.IntegerField()
+    source = models.ForeignKey(DirectoryImport, models.CASCADE, related_name="pieces")
+    part = models.IntegerField()
+    sealed = models.BinaryField()
+
+    class Meta:
+        db_table = "import_file"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint("source", "part", name="import_file_part"),
+        ]
+
+
 class ImportRow(models.Model):
-    """A row of an uploaded sheet with its verdict; ``faults`` name cell, value and what is wrong."""
+    """A row of the difference between a file and the roster; rows that change nothing stand in ``ImportUnchanged``.
+
+    ``faults`` name cell, value and what is wrong.  ``kept`` is what an undo needs.  People who are not in the file and
+    counsellors of classes have no ``sheet`` and no ``row``.
+    """
 
     id = models.BigAutoField(primary_key=True)
     school_id = models.IntegerField()
     source = models.ForeignKey(DirectoryImport, models.CASCADE, related_name="rows")
-    sheet = models.CharField(max_length=100)
-    row = models.IntegerField()
+    sheet = models.CharField(max_length=100, blank=True)
+    row = models.IntegerField(default=0)
     verdict = models.CharField(max_length=10, choices=RowVerdict)
-    raw = models.JSONField(help_text="cells as they stand in the sheet, by column name")
+    person = models.ForeignKey(Person, models.DO_NOTHING, null=True, db_constraint=False, db_index=False)
+    raw = models.JSONField(default=dict, help_text="cells as they stand in the sheet, by column name; rejected rows")
     values = models.JSONField(default=dict, help_text="normalised")
     changes = models.JSONField(default=dict, help_text="field: [before, after]")
     faults = models.JSONField(default=list)
+    notes = models.JSONField(default=list)
+    chosen = models.BooleanField(default=False, help_text="of those not in the file: this one leaves")
+    kept = models.JSONField(default=dict, help_text="ids of what stood before and what came; for the undo")
 
     class Meta:
         db_table = "import_row"
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint("source", "sheet", "row", name="import_row_once"),
-        ]
         indexes: ClassVar[list[models.Index]] = [models.Index("source", "verdict", "id", name="import_row_verdict")]
+
+
+class ImportUnchanged(models.Model):
+    """The people whose rows say what the roster says: ids in the order of the file, 200,000 of them in one value."""
+
+    id = models.BigAutoField(primary_key=True)
+    school_id = models.IntegerField()
+    source = models.OneToOneField(DirectoryImport, models.CASCADE, related_name="unchanged")
+    people = ArrayField(models.IntegerField())
+
+    class Meta:
+        db_table = "import_unchanged"
+
+
+class ImportUndo(models.Model):
+    """What an applied import wrote, as ids: enough to take it back, whatever its size.
+
+    ``links``: [class, link that ended or null, its last day before or null, link that began], one for every counsellor
+    or responsible person; ``residences`` likewise with people.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    school_id = models.IntegerField()
+    source = models.OneToOneField(DirectoryImport, models.CASCADE, related_name="undo")
+    day = models.DateField(help_text="from which day the import counts")
+    created = ArrayField(models.IntegerField(), default=list, help_text="people")
+    superseded = ArrayField(models.IntegerField(), default=list, help_text="memberships")
+    begun = ArrayField(models.IntegerField(), default=list, help_text="memberships")
+    nodes = ArrayField(models.IntegerField(), default=list, help_text="organisations that were made")
+    places = ArrayField(models.IntegerField(), default=list, help_text="places that were made")
+    links = models.JSONField(default=list)
+    residences = models.JSONField(default=list)
+
+    class Meta:
+        db_table = "import_undo"
+
+
+class ImportHeader(models.Model):
+    """How a school calls a column, once somebody has said so."""
+
+    id = models.AutoField(primary_key=True)
+    school_id = models.IntegerField()
+    template = models.CharField(max_length=12, choices=ImportTemplate)
+    header = models.CharField(max_length=100)
+    field = models.CharField(max_length=30, blank=True, help_text="empty: this column is not read")
+    said_by = models.IntegerField()
+    said_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "import_header"
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint("school_id", "template", "header", name="import_header_once"),
+        ]
 
 
 class Onboarding(models.Model):
@@ -336,3 +443,6 @@ class Onboarding(models.Model):
     class Meta:
         db_table = "onboarding"
         ordering: ClassVar[list[str]] = ["applied_at", "id"]
+
+
+from anxiao.directory import models_people, models_roster  # noqa: E402, F401  (tables of the same room)

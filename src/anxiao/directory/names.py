@@ -20,6 +20,8 @@ class PlaceKind(models.TextChoices):
     BUILDING = "building", _("Building")
     FLOOR = "floor", _("Floor")
     ROOM = "room", _("Room")
+    CLINIC = "clinic", _("Clinic")
+    GATE = "gate", _("Gate")
 
 
 class Audience(models.IntegerChoices):
@@ -40,15 +42,54 @@ class SchoolState(models.TextChoices):
     ACTIVE = "active", _("In use")
 
 
+class ImportTemplate(models.TextChoices):
+    """What a file is a list of."""
+
+    STUDENTS = "students", _("Students")
+    STAFF = "staff", _("Staff")
+    DORMITORY = "dormitory", _("Dormitories")
+    RESPONSIBLES = "responsibles", _("Responsible persons of the grid")
+
+    @property
+    def audience(self) -> Audience | None:
+        """Whose list it is; None for the lists of places."""
+        return {"students": Audience.STUDENT, "staff": Audience.STAFF}.get(self.value)
+
+
+def template_of(kind: ImportTemplate | Audience) -> ImportTemplate:
+    """The template that a caller names by itself or by its audience."""
+    if isinstance(kind, ImportTemplate):
+        return kind
+    return ImportTemplate.STUDENTS if kind is Audience.STUDENT else ImportTemplate.STAFF
+
+
 class ImportState(models.TextChoices):
+    """A file's way.  `reading`, `applying` and `undoing` belong to the worker, all others wait for a person or rest."""
+
+    READING = "reading", _("Being read")
+    MAPPING = "mapping", _("Columns to be named")
     PREVIEWED = "previewed", _("Waiting for your decision")
+    APPLYING = "applying", _("Being applied")
     APPLIED = "applied", _("Applied")
+    UNDOING = "undoing", _("Being undone")
+    UNDONE = "undone", _("Undone")
     DISCARDED = "discarded", _("Discarded")
+    FAILED = "failed", _("Could not be read")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+AT_WORK = (ImportState.READING, ImportState.APPLYING, ImportState.UNDOING)
+"""States in which a job works on the import and the page only asks how far it is."""
 
 
 class RowVerdict(models.TextChoices):
-    NEW = "new", _("New")
+    """What a row of the difference is.  Somebody who moves and changes otherwise is a move."""
+
+    JOINS = "joins", _("Joins")
+    MOVES = "moves", _("Moves")
     CHANGED = "changed", _("Changed")
+    LEAVES = "leaves", _("Not in the file")
+    COUNSELLOR = "counsellor", _("Counsellor of a class")
     UNCHANGED = "unchanged", _("Unchanged")
     REJECTED = "rejected", _("Rejected")
 
@@ -61,6 +102,17 @@ class OnboardingState(models.TextChoices):
 
 ROSTER_CHANGED = "roster.changed"
 """Memberships of a school changed; facts: ``school_id``, ``since`` (first day affected), ``now``."""
+
+NODES_MERGED = "roster.nodes_merged"
+"""Nodes went over into others; facts: ``school_id``, ``pairs`` (old id -> new id), ``on``, ``now``, ``by``."""
+
+IMPORT_UNDO_ASKED = "import.undo_asked"
+"""Somebody wants to undo an import; facts: ``school_id``, ``people`` (ids it added), ``since`` (when it was applied),
+``objections``: a list to which whoever built on these people appends ``(what, how many)``."""
+
+PROFILE_CHANGED = "person.profile_changed"
+"""Name, number or category of a person was corrected; facts: ``person_id``, ``school_id``, ``fields``, ``before`` (the
+number), ``now``."""
 
 DEFAULT_CATEGORIES: dict[Audience, tuple[str, ...]] = {
     Audience.STAFF: ("内地教职工", "港澳台教职工", "离退休", "外籍教职工"),

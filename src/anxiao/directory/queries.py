@@ -1,20 +1,12 @@
-"""Reading the directory: who is where, found by name, number or class.
-
-Search goes by the *beginning* of a name or number, because those comparisons may use an index behind the fence of the
-database (a LIKE may not).  Inside one school, whose people are few, any part of a name is found.
-"""
+"""Reading the directory: how far somebody may look, and who is where.  Finding people: ``queries_search``."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
-from django.db import connection
-from django.db.models import Q, QuerySet, Value
-from django.db.models.functions import Concat
+from django.db.models import Q, QuerySet
 
 from anxiao.base.permissions import Permission
 from anxiao.base.scope import SHARED_SCHOOL, Scope
@@ -22,34 +14,7 @@ from anxiao.directory.models import ClassCounsellor, Membership, Organisation, P
 from anxiao.directory.names import OrganisationKind
 from anxiao.ui.templatetags.ui import mask
 
-PAGE = 50
 MOST_CLASSES = 500
-_LAST = "\U0010ffff"
-
-
-@dataclass(frozen=True, slots=True)
-class PersonRow:
-    """One person of a list; the phone number is masked."""
-
-    person_id: int
-    school_id: int
-    school: str
-    number: str
-    name: str
-    phone: str
-    audience: int
-    category: str
-    node_id: int
-    node: str
-
-
-@dataclass(frozen=True, slots=True)
-class PeoplePage:
-    """One page of people; ``before`` and ``after`` are the ids from which the neighbouring pages start, or None."""
-
-    rows: Sequence[PersonRow]
-    before: int | None = None
-    after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,110 +74,6 @@ def reach_of(scope: Scope, permission: Permission = Permission.PEOPLE_VIEW) -> R
         rooms = Place.objects.filter(school_id__in={g.school_id for g in grants if g.place_path}, path__under=held)
         places = tuple(rooms.order_by("id").values_list("id", flat=True))
     return Reach(everywhere, tuple(sorted(whole)), nodes, places)
-
-
-_MEMBER = """
-JOIN membership m ON m.school_id = p.school_id AND m.person_id = p.id AND m.superseded_at IS NULL
-    AND m.valid_from <= %(day)s AND (m.valid_to IS NULL OR m.valid_to > %(day)s)
-"""
-_PLACE = """
-SELECT m.organisation_id FROM membership m
-WHERE m.school_id = p.school_id AND m.person_id = p.id AND m.superseded_at IS NULL
-  AND m.valid_from <= %(day)s AND (m.valid_to IS NULL OR m.valid_to > %(day)s)
-LIMIT 1
-"""
-
-
-def search_people(
-    scope: Scope,
-    *,
-    day: date,
-    text: str = "",
-    node: Organisation | None = None,
-    audience: int | None = None,
-    after: int | None = None,
-    before: int | None = None,
-    limit: int = PAGE,
-    reach: Reach | None = None,
-) -> PeoplePage:
-    """People who belong to somewhere within the caller's reach on ``day``, by school and number, one page.
-
-    ``text`` is the beginning of a name or number, any part of a name within one school, or part of a class's name.
-    """
-    reach = reach or reach_of(scope)
-    conditions, params = _within(reach)
-    params |= {"day": day, "limit": limit + 1}
-    wanted = unicodedata.normalize("NFKC", text).strip()[:60]
-    if wanted:
-        condition, more = _matching(wanted, reach)
-        conditions.append(condition)
-        params |= more
-    if node is not None:
-        conditions.append("m.school_id = %(of_school)s AND m.organisation_id = ANY(%(of_nodes)s)")
-        beneath = Organisation.objects.filter(school_id=node.school_id, path__under=node.path)
-        params |= {"of_school": node.school_id, "of_nodes": list(beneath.values_list("id", flat=True))}
-    if audience is not None:
-        conditions.append("p.audience = %(audience)s")
-        params["audience"] = audience
-    key = after if after is not None else before
-    backwards = after is None and before is not None
-    keyed = _key_of(key) if key is not None else None
-    if keyed is not None:
-        sign = "<" if backwards else ">"
-        conditions.append(f"(p.school_id, p.number, p.id) {sign} (%(k_school)s, %(k_number)s, %(k_id)s)")
-        params |= {"k_school": keyed[0], "k_number": keyed[1], "k_id": key}
-    direction = "DESC" if backwards else "ASC"
-    order = f"ORDER BY p.school_id {direction}, p.number {direction}, p.id {direction}"
-    columns = "p.id, p.school_id, p.number, p.name, p.phone, p.audience, p.category_id, m.organisation_id"
-    where = " AND ".join(conditions) or "true"
-    # the page is chosen before anything is joined to it, so that the index on (school, number) gives the order
-    page = f"SELECT {columns} FROM person p {_MEMBER} WHERE {where} {order} LIMIT %(limit)s"
-    if "m." not in where:
-        # thousands may be called so: only those who come onto the page are asked where they belong
-        page = f"""
-            SELECT {columns}
-            FROM (SELECT * FROM person p WHERE {where} {order} OFFSET 0) p CROSS JOIN LATERAL ({_PLACE}) m
-            {order} LIMIT %(limit)s
-        """
-    sql = f"""
-        WITH page AS ({page})
-        SELECT page.id, page.school_id, page.number, page.name, page.phone, page.audience, c.name,
-               o.id, o.name, o.grade, s.name
-        FROM page
-        JOIN organisation o ON o.id = page.organisation_id
-        JOIN category c ON c.school_id = page.school_id AND c.id = page.category_id
-        JOIN school s ON s.id = page.school_id
-        ORDER BY page.school_id {direction}, page.number {direction}, page.id {direction}
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        found = cursor.fetchall()
-    more_rows = len(found) > limit
-    found = found[:limit]
-    if backwards:
-        found.reverse()
-    rows = [
-        PersonRow(
-            person_id=row[0],
-            school_id=row[1],
-            school=row[10],
-            number=row[2],
-            name=row[3],
-            phone=mask(row[4]),
-            audience=row[5],
-            category=row[6],
-            node_id=row[7],
-            node=f"{row[9]} {row[8]}" if row[9] else row[8],
-        )
-        for row in found
-    ]
-    earlier = more_rows if backwards else keyed is not None
-    later = keyed is not None if backwards else more_rows
-    return PeoplePage(
-        rows,
-        before=rows[0].person_id if rows and earlier else None,
-        after=rows[-1].person_id if rows and later else None,
-    )
 
 
 def person_file(scope: Scope, person: Person, day: date) -> PersonFile:
@@ -291,54 +152,6 @@ def filter_nodes(scope: Scope, permission: Permission = Permission.PEOPLE_VIEW) 
         kind=OrganisationKind.SCHOOL
     )
     return list(found.order_by("school_id", "path")[:MOST_CLASSES])
-
-
-def _within(reach: Reach) -> tuple[list[str], dict[str, Any]]:
-    if reach.everywhere:
-        return [], {}
-    parts = []
-    params: dict[str, Any] = {}
-    if reach.schools:
-        parts.append("p.school_id = ANY(%(schools)s)")
-        params["schools"] = list(reach.schools)
-    if reach.nodes:
-        parts.append("m.organisation_id = ANY(%(nodes)s)")
-        params["nodes"] = list(reach.nodes)
-    if reach.places:
-        parts.append(
-            "p.id IN (SELECT h.person_id FROM residence h WHERE h.place_id = ANY(%(places)s)"
-            " AND h.valid_from <= %(day)s AND (h.valid_to IS NULL OR h.valid_to > %(day)s))"
-        )
-        params["places"] = list(reach.places)
-    return [f"({' OR '.join(parts)})" if parts else "false"], params
-
-
-def _matching(text: str, reach: Reach) -> tuple[str, dict[str, Any]]:
-    params: dict[str, Any] = {"from": text, "to": text + _LAST}
-    parts = ["(p.number >= %(from)s AND p.number < %(to)s)", "(p.name >= %(from)s AND p.name < %(to)s)"]
-    if not reach.is_wide:
-        parts.append("p.name LIKE %(anywhere)s")
-        escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        params["anywhere"] = f"%{escaped}%"
-    if len(text) < 2:
-        return f"({' OR '.join(parts)})", params
-    classes = (
-        Organisation.objects.exclude(school_id=SHARED_SCHOOL)
-        .exclude(kind=OrganisationKind.SCHOOL)
-        .annotate(said=Concat("grade", Value(""), "name"))
-        .filter(Q(said__contains=text.replace(" ", "")) | Q(name__contains=text))
-    )
-    if not reach.everywhere:
-        classes = classes.filter(Q(school_id__in=reach.schools) | Q(pk__in=reach.nodes))
-    ids = list(classes.order_by("id").values_list("id", flat=True)[:MOST_CLASSES])
-    if ids:
-        parts.append("m.organisation_id = ANY(%(classes)s)")
-        params["classes"] = ids
-    return f"({' OR '.join(parts)})", params
-
-
-def _key_of(person_id: int) -> tuple[int, str] | None:
-    return Person.objects.filter(pk=person_id).values_list("school_id", "number").first()
 
 
 def _last_day(valid_to: date | None) -> date | None:

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from anxiao.directory import views
+from anxiao.directory import views, views_profile
 
 app_name = "directory"
 
@@ -21,5 +21,8 @@ urlpatterns = [
     path("", views.people, name="people"),
     path("<int:person_id>/", views.person, name="person"),
     path("<int:person_id>/phone/", views.phone, name="phone"),
+    path("proposals/", views_profile.proposals, name="proposals"),
+    path("proposals/<int:proposal_id>/", views_profile.decide, name="proposal"),
+    path("", include("anxiao.directory.urls_roster")),
     *_import_pages(),
 ]

@@ -20,28 +20,37 @@ from anxiao.base.permissions import Permission
 from anxiao.base.scope import Scope
 from anxiao.directory.access import get_organisation, get_person, may_reach
 from anxiao.directory.commands import reveal_phone
+from anxiao.directory.commands_profile import look_at
 from anxiao.directory.crumbs import crumbs
-from anxiao.directory.names import Audience
-from anxiao.directory.queries import PeoplePage, PersonFile, filter_nodes, person_file, reach_of, search_people
+from anxiao.directory.models import Organisation
+from anxiao.directory.names import Audience, OrganisationKind
+from anxiao.directory.names_people import Presence
+from anxiao.directory.queries import PersonFile, person_file, reach_of
+from anxiao.directory.queries_filters import category_names, levels
+from anxiao.directory.queries_search import PeoplePage, search_people
+from anxiao.directory.rules_search import LONGEST
 
 
 @never_cache
 @require_GET
 @login_required
 def people(request: HttpRequest) -> HttpResponse:
-    """Find people by name, number or class."""
+    """Find people by name, pinyin, number, class or the end of a phone number."""
     scope = _scope(request)
     if not scope.may(Permission.PEOPLE_VIEW):
         raise NotYours
     day = day_of(now())
-    text = request.GET.get("q", "").replace("\x00", "").strip()[:60]
+    text = request.GET.get("q", "").replace("\x00", "").strip()[:LONGEST]
     audience = _choice(request.GET.get("audience"))
-    node = None
-    if (node_id := _whole(request.GET.get("node"))) is not None:
-        node = get_organisation(scope, node_id, Permission.PEOPLE_VIEW)
+    node = _chosen_node(request, scope)
     reach = reach_of(scope)
+    tree = levels(reach, node)
+    categories = category_names(scope, reach)
+    category = request.GET.get("category", "")
+    category = category if category in categories else ""
+    presence = _presence(request, scope)
     # a million people one after the other help nobody: from above the schools one searches
-    ask = reach.everywhere and not text and node is None
+    ask = reach.everywhere and not text and (node is None or not node.school_id)
     page = (
         PeoplePage([])
         if ask
@@ -51,28 +60,40 @@ def people(request: HttpRequest) -> HttpResponse:
             text=text,
             node=node,
             audience=audience,
-            after=_whole(request.GET.get("after")),
-            before=_whole(request.GET.get("before")),
+            category=category,
+            presence=presence,
+            after=request.GET.get("after"),
+            before=request.GET.get("before"),
             reach=reach,
         )
     )
-    kept = {"q": text, "node": node.pk if node else "", "audience": audience or ""}
+    kept = {
+        "q": text,
+        "node": node.pk if node else "",
+        "audience": audience or "",
+        "category": category,
+        "state": presence.value if presence is not Presence.HERE else "",
+    }
     context = {
         "ask": ask,
         "menu": "people",
         "text": text,
-        "node": node,
+        "levels": tree,
         "audience": audience,
         "audiences": Audience.choices,
-        "nodes": filter_nodes(scope),
+        "category": category,
+        "categories": categories,
+        "presence": presence.value,
+        "presences": Presence.choices if _sees_all_times(scope) else (),
         "page": page,
         "wide": reach.is_wide,
-        "several_schools": reach.is_wide,
-        "filtered": bool(text or node or audience),
+        "several_schools": reach.is_wide and not (node and node.school_id),
+        "filtered": any(kept.values()),
         "previous": _page(kept, before=page.before),
         "next": _page(kept, after=page.after),
         "may_import": scope.may(Permission.DIRECTORY_IMPORT),
         "import_url": _reverse_or_nothing("directory:imports", "directory:import"),
+        "may_decide": scope.may(Permission.PROFILE_CONFIRM),
     }
     return render(request, "directory/console/people.html", context)
 
@@ -81,9 +102,11 @@ def people(request: HttpRequest) -> HttpResponse:
 @require_GET
 @login_required
 def person(request: HttpRequest, person_id: int) -> HttpResponse:
-    """One person: what the directory knows, and from the rooms above what was reported."""
-    scope, day = _scope(request), day_of(now())
+    """One person: what the directory knows, and from the rooms above what was reported.  Opening it is written down."""
+    scope, moment = _scope(request), now()
+    day = day_of(moment)
     found = get_person(scope, person_id, day)
+    look_at(by=scope, now=moment, person=found)
     file = person_file(scope, found, day)
     context: dict[str, Any] = {
         "menu": "people",
@@ -135,7 +158,36 @@ def _choice(text: str | None) -> int | None:
     return number if number in Audience.values else None
 
 
-def _page(kept: dict[str, Any], **key: int | None) -> str:
+def _chosen_node(request: HttpRequest, scope: Scope) -> Organisation | None:
+    """The narrowest node of ?school= > ?college= > ?class= that lies in the one before it, or ?node=."""
+    node: Organisation | None = None
+    given = [(name, _whole(request.GET.get(name))) for name in ("node", "school", "college", "class")]
+    if any(name != "node" and value is not None for name, value in given):
+        given = given[1:]
+    for _name, node_id in given:
+        if node_id is None:
+            continue
+        found = get_organisation(scope, node_id, Permission.PEOPLE_VIEW)
+        # a class of the college that was chosen before is no longer meant
+        if node is None or f"{found.path}.".startswith(f"{node.path}."):
+            node = found
+    return node
+
+
+def _sees_all_times(scope: Scope) -> bool:
+    """Those who have left or are still coming are shown to whoever keeps the roster of a whole school."""
+    return any(
+        Permission.ROSTER_MANAGE in g.permissions and g.node_kind == OrganisationKind.SCHOOL and g.place_path is None
+        for g in scope.grants
+    )
+
+
+def _presence(request: HttpRequest, scope: Scope) -> Presence:
+    wanted = request.GET.get("state")
+    return Presence(wanted) if wanted in Presence.values and _sees_all_times(scope) else Presence.HERE
+
+
+def _page(kept: dict[str, Any], **key: str | None) -> str:
     (value,) = key.values()
     if value is None:
         return ""

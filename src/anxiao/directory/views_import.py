@@ -1,4 +1,4 @@
-"""Pages of the directory import: choose and upload, look, decide, see what came of it."""
+"""Pages of the directory import: choose and upload, follow, name columns, look, decide, see what came of it."""
 
 from __future__ import annotations
 
@@ -9,149 +9,227 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.http import content_disposition_header, urlencode
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from anxiao.base.clock import day_of, now
-from anxiao.base.errors import NotYours, Refused
+from anxiao.base.clock import now
+from anxiao.base.errors import Refused
 from anxiao.base.scope import Scope
+from anxiao.directory import views_import_faces as faces
 from anxiao.directory.forms_import import UploadForm
-from anxiao.directory.importing import plan
+from anxiao.directory.importing import pages, plan
 from anxiao.directory.importing.access import get_import, schools_for_import
-from anxiao.directory.importing.commands import apply_import, discard_import, export_errors, preview_import
-from anxiao.directory.importing.sheets import TEMPLATES, template_workbook
-from anxiao.directory.importing.shown import (
-    changes_anything,
-    effects_of,
-    shown_creations,
-    shown_findings,
-    shown_rows,
+from anxiao.directory.importing.choosing import choose_leavers
+from anxiao.directory.importing.commands import (
+    LARGEST_UPLOAD,
+    apply_import,
+    cancel_import,
+    choose_mapping,
+    discard_import,
+    read_again,
+    undo_import,
+    upload_import,
 )
-from anxiao.directory.models import DirectoryImport, School
-from anxiao.directory.names import Audience, ImportState, RowVerdict
+from anxiao.directory.importing.reading.parent import LIMITS
+from anxiao.directory.importing.shown_import import columns_of_history
+from anxiao.directory.importing.templates import BY_KIND, Kind
+from anxiao.directory.models import School
+from anxiao.directory.names import AT_WORK, Audience, ImportState, ImportTemplate, RowVerdict
+from anxiao.directory.views_import_faces import chosen_school, page_address, scope_of, trail, whole
 
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-_KINDS = {"staff": Audience.STAFF, "student": Audience.STUDENT}
 
-
+@never_cache
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def imports(request: HttpRequest) -> HttpResponse:
-    """Templates to download, a file to upload, and the imports so far."""
-    scope = _scope(request)
+    """Templates to download, a file to upload, what is under way, and the imports so far."""
+    scope = scope_of(request)
     schools = schools_for_import(scope)
-    school = _school(request, schools)
-    form = UploadForm(initial={"school": school.pk}, schools=schools)
+    school = chosen_school(request, schools)
+    told: dict[str, Any] = {
+        "schools": schools,
+        "kinds": [kind for kind in ImportTemplate if kind.value in set(Kind)],
+        "largest": LARGEST_UPLOAD,
+        "rows": LIMITS.rows,
+    }
+    form = UploadForm(initial={"school": school.pk, "full_list": "changes"}, **told)
     if request.method == "POST":
-        form = UploadForm(request.POST, request.FILES, schools=schools)
+        form = UploadForm(request.POST, request.FILES, **told)
         if form.is_valid():
             school = form.cleaned_data["school"]
             try:
-                import_ = preview_import(
+                import_ = upload_import(
                     by=scope,
                     school=school,
                     kind=form.cleaned_data["kind"],
                     file=form.cleaned_data["file"],
                     filename=form.cleaned_data["file"].name,
+                    full_list=form.cleaned_data["full_list"],
                     now=now(),
                 )
             except Refused as refused:
                 form.add_error("file", str(refused))
             else:
                 return redirect("directory:import", import_id=import_.pk)
+    history = pages.history(
+        scope, school, before=whole(request.GET.get("before")), after=whole(request.GET.get("after"))
+    )
+    columns, lines = columns_of_history(history.imports)
     context = {
         "menu": "people",
-        "trail": _trail((_("Import"), "")),
+        "trail": trail((_("Import"), "")),
         "form": form,
         "school": school,
         "several": len(schools) > 1,
-        "recent": plan.recent_imports(scope, school),
+        "unfinished": pages.unfinished(scope, school),
+        "history": history,
+        "columns": columns,
+        "lines": lines,
+        "newer": _older_or_newer(school, after=history.newer),
+        "older": _older_or_newer(school, before=history.older),
         "templates": [
-            (kind, audience.label, TEMPLATES[audience], plan.categories_of(scope, school, audience))
-            for kind, audience in _KINDS.items()
+            (kind.value, kind.label, BY_KIND[Kind(kind.value)], _categories(scope, school, kind))
+            for kind in told["kinds"]
         ],
     }
     return render(request, "directory/console/import_start.html", context)
 
 
-@login_required
-@require_GET
-def template(request: HttpRequest, kind: str) -> HttpResponse:
-    """One of the two templates, with the school's current categories as drop-downs."""
-    audience = _KINDS.get(kind)
-    if audience is None:
-        raise NotYours
-    scope = _scope(request)
-    school = _school(request, schools_for_import(scope))
-    data = template_workbook(audience, school_name=school.name, categories=plan.categories_of(scope, school, audience))
-    return _workbook(data, f"{TEMPLATES[audience].title}.xlsx")
-
-
+@never_cache
 @login_required
 @require_GET
 def show(request: HttpRequest, import_id: int) -> HttpResponse:
-    """A preview that waits for a decision, or the result of one that was decided."""
-    scope = _scope(request)
-    import_ = get_import(scope, import_id)
-    verdict = _verdict(request, import_)
-    page = plan.page_of_rows(
-        scope, import_, verdict, after=_whole(request.GET.get("after")), before=_whole(request.GET.get("before"))
-    )
-    waiting = import_.state == ImportState.PREVIEWED
-    counts = import_.counts
-    creations = plan.creations(scope, import_, day_of(now())) if waiting else []
-    here = reverse("directory:import", args=[import_.pk])
-    context = {
-        "menu": "people",
-        "trail": _trail((_("Import"), reverse("directory:imports")), (import_.filename, "")),
-        "import": import_,
-        "kind": Audience(import_.audience).label,
-        "headers": TEMPLATES[Audience(import_.audience)],
-        "waiting": waiting,
-        "applied": import_.state == ImportState.APPLIED,
-        "step": 2 if waiting else 3,
-        "steps": [_("Choose a file"), _("Preview"), _("Result")],
-        "verdict": verdict.value,
-        "tabs": [(one.value, one.label, f"{here}?rows={one.value}#rows", counts[one.value]) for one in _ORDER],
-        "numbers": [
-            (one.label, counts[one.value], _TONES[one], f"{here}?rows={one.value}#rows", _meaning(one, waiting))
-            for one in _ORDER
-        ],
-        "rows": shown_rows(import_, page.rows),
-        "total": counts[verdict.value],
-        "previous": _page(verdict, before=page.before),
-        "next": _page(verdict, after=page.after),
-        "creations": shown_creations(import_, creations),
-        "findings": shown_findings(import_),
-        "absent": counts.get("absent", 0),
-        "effects": effects_of(import_),
-        "useful": changes_anything(import_),
-        "people": counts[RowVerdict.NEW.value] + counts[RowVerdict.CHANGED.value],
-        "rejected": counts[RowVerdict.REJECTED.value] if "forgotten" not in counts else 0,
-        "forgotten": "forgotten" in counts,
-    }
-    return render(request, "directory/console/import_show.html", context)
+    """Whatever an import is at: being read, a question, a preview that waits for a decision, or its result."""
+    import_ = get_import(scope_of(request), import_id)
+    state = ImportState(import_.state)
+    if state in AT_WORK:
+        return faces.wait(request, import_)
+    if state is ImportState.MAPPING:
+        return faces.mapping(request, import_)
+    if state is ImportState.PREVIEWED:
+        return faces.preview(request, import_)
+    return faces.result(request, import_)
 
 
+@never_cache
+@login_required
+@require_GET
+def progress(request: HttpRequest, import_id: int) -> HttpResponse:
+    """How far a step is: the same element again while it is at work, then the way to the next page."""
+    import_ = get_import(scope_of(request), import_id)
+    if ImportState(import_.state) not in AT_WORK:
+        return redirect("directory:import", import_id=import_.pk)
+    return render(request, "directory/console/parts/import_job.html", faces.at_work(import_))
+
+
+@never_cache
 @login_required
 @require_POST
-def apply(request: HttpRequest, import_id: int) -> HttpResponse:
-    """Write the accepted rows; when that is refused, the page says why and everything is still there."""
-    scope = _scope(request)
+def mapping(request: HttpRequest, import_id: int) -> HttpResponse:
+    """Say what the unknown columns are."""
+    scope = scope_of(request)
     import_ = get_import(scope, import_id)
+    if import_.state != ImportState.MAPPING:
+        return redirect("directory:import", import_id=import_.pk)
+    sheets = faces.mapping_sheets(import_, request.POST)
+    if any(sheet.form.errors for sheet in sheets):
+        return faces.mapping(request, import_)
+    said: dict[str, str] = {}
+    for sheet in sheets:
+        said |= sheet.form.mapping
     try:
-        apply_import(by=scope, import_=import_, now=now())
+        choose_mapping(by=scope, import_=import_, mapping=said, now=now())
     except Refused as refused:
         messages.error(request, str(refused))
     return redirect("directory:import", import_id=import_.pk)
 
 
+@never_cache
+@login_required
+@require_POST
+def leavers(request: HttpRequest, import_id: int) -> HttpResponse:
+    """Choose who of the people not in the file leaves: those ticked on this page, nobody, or all of them."""
+    scope = scope_of(request)
+    import_ = get_import(scope, import_id)
+    choice = request.POST.get("choice", "page")
+    shown = chosen = None
+    if choice == "page":
+        shown = [key for key in map(whole, request.POST.getlist("shown")) if key is not None]
+        chosen = [key for key in map(whole, request.POST.getlist("row")) if key is not None]
+    try:
+        choose_leavers(
+            by=scope, import_=import_, shown=shown, chosen=choice == "all" if chosen is None else chosen, now=now()
+        )
+    except Refused as refused:
+        messages.error(request, str(refused))
+    after = whole(request.POST.get("page"))
+    return redirect(
+        reverse("directory:import", args=[import_.pk])
+        + page_address(RowVerdict.LEAVES, "rows" if shown else "decide", after=after)
+    )
+
+
+@never_cache
+@login_required
+@require_POST
+def apply(request: HttpRequest, import_id: int) -> HttpResponse:
+    """Write the difference; when that is refused, the page says why and everything is still there."""
+    scope = scope_of(request)
+    import_ = get_import(scope, import_id)
+    leaving = pages.leaving(scope, import_)
+    if whole(request.POST.get("leaving", "0")) != leaving.chosen:
+        messages.error(request, _("Somebody has changed who leaves since this page was opened. Look again."))
+        return redirect("directory:import", import_id=import_.pk)
+    who: Any = "none"
+    if leaving.chosen:
+        who = "all" if leaving.chosen == leaving.total else pages.chosen_leavers(scope, import_)
+    typed = request.POST.get("confirmation", "").replace("\x00", "").strip()[:100]
+    try:
+        apply_import(by=scope, import_=import_, leavers=who, confirmation=typed, now=now())
+    except Refused as refused:
+        if refused.code == "unconfirmed":
+            return faces.preview(request, import_, typed=typed, confirm_error=str(refused))
+        messages.error(request, str(refused))
+    return redirect("directory:import", import_id=import_.pk)
+
+
+@never_cache
+@login_required
+@require_POST
+def cancel(request: HttpRequest, import_id: int) -> HttpResponse:
+    """Ask the step at work to stop."""
+    return _act(request, import_id, cancel_import)
+
+
+@never_cache
+@login_required
+@require_POST
+def again(request: HttpRequest, import_id: int) -> HttpResponse:
+    """Read the kept file once more, against the directory as it is now."""
+    return _act(request, import_id, read_again)
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def undo(request: HttpRequest, import_id: int) -> HttpResponse:
+    """Take an applied import back: first what that would do, or why it is not possible any more."""
+    if request.method == "POST":
+        return _act(request, import_id, undo_import)
+    import_ = get_import(scope_of(request), import_id)
+    if import_.state != ImportState.APPLIED:
+        return redirect("directory:import", import_id=import_.pk)
+    return faces.undo(request, import_)
+
+
+@never_cache
 @login_required
 @require_POST
 def discard(request: HttpRequest, import_id: int) -> HttpResponse:
-    """Decide against the preview."""
-    scope = _scope(request)
+    """Decide against a file."""
+    scope = scope_of(request)
     import_ = get_import(scope, import_id)
     try:
         discard_import(by=scope, import_=import_, now=now())
@@ -159,83 +237,23 @@ def discard(request: HttpRequest, import_id: int) -> HttpResponse:
         messages.error(request, str(refused))
         return redirect("directory:import", import_id=import_.pk)
     messages.success(request, _("The preview was discarded. The directory is as it was."))
-    return redirect("directory:imports")
+    return redirect(reverse("directory:imports") + f"?school={import_.school_id}")
 
 
-@login_required
-@require_GET
-def errors(request: HttpRequest, import_id: int) -> HttpResponse:
-    """The rejected rows as a workbook to mend and upload again."""
-    scope = _scope(request)
+def _act(request: HttpRequest, import_id: int, command: Any) -> HttpResponse:
+    scope = scope_of(request)
     import_ = get_import(scope, import_id)
-    if not import_.counts[RowVerdict.REJECTED.value] or "forgotten" in import_.counts:
-        raise NotYours
-    data = export_errors(by=scope, import_=import_, now=now())
-    return _workbook(data, f"{TEMPLATES[Audience(import_.audience)].title}-{_('to mend')}-{import_.pk}.xlsx")
+    try:
+        command(by=scope, import_=import_, now=now())
+    except Refused as refused:
+        messages.error(request, str(refused))
+    return redirect("directory:import", import_id=import_.pk)
 
 
-_ORDER = (RowVerdict.REJECTED, RowVerdict.NEW, RowVerdict.CHANGED, RowVerdict.UNCHANGED)
-"""What needs somebody comes first."""
-_TONES = {
-    RowVerdict.NEW: "good",
-    RowVerdict.CHANGED: "late",
-    RowVerdict.UNCHANGED: "exempt",
-    RowVerdict.REJECTED: "missing",
-}
+def _categories(scope: Scope, school: School, kind: ImportTemplate) -> list[str]:
+    return [] if kind.audience is None else plan.categories_of(scope, school, Audience(kind.audience))
 
 
-def _meaning(verdict: RowVerdict, waiting: bool) -> str:
-    match verdict:
-        case RowVerdict.NEW:
-            return _("Rows whose number the directory does not know yet.")
-        case RowVerdict.CHANGED:
-            return _("Rows of known people in which at least one field differs from the directory.")
-        case RowVerdict.UNCHANGED:
-            return _("Rows that say exactly what the directory says.")
-        case _:
-            return _("Rows in which at least one cell is wrong. They are not imported; all others are.")
-
-
-def _verdict(request: HttpRequest, import_: DirectoryImport) -> RowVerdict:
-    """The rows to show: those asked for, or else the first kind that has any."""
-    asked = request.GET.get("rows")
-    if asked in RowVerdict.values:
-        return RowVerdict(asked)
-    return next((one for one in _ORDER if import_.counts[one.value]), RowVerdict.UNCHANGED)
-
-
-def _school(request: HttpRequest, schools: list[School]) -> School:
-    """The school asked for, or the only one; without any there is no such page."""
-    asked = _whole(request.GET.get("school"))
-    for school in schools:
-        if asked in (None, school.pk):
-            return school
-    raise NotYours
-
-
-def _scope(request: HttpRequest) -> Scope:
-    scope: Scope = request.scope  # type: ignore[attr-defined]
-    return scope
-
-
-def _whole(text: str | None) -> int | None:
-    # A row key has up to eighteen digits; more never leaves the range of a database bigint.
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) <= 18 else None
-
-
-def _page(verdict: RowVerdict, **key: int | None) -> str:
+def _older_or_newer(school: School, **key: int | None) -> str:
     ((name, value),) = key.items()
-    return "" if value is None else "?" + urlencode([("rows", verdict.value), (name, value)]) + "#rows"
-
-
-def _trail(*more: tuple[str, str]) -> list[tuple[str, str]]:
-    return [(_("People"), reverse("directory:people")), *more]
-
-
-def _workbook(data: bytes, filename: str) -> HttpResponse:
-    headers: dict[str, Any] = {
-        "Content-Disposition": content_disposition_header(True, filename) or "attachment",
-        "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
-    }
-    return HttpResponse(data, content_type=_XLSX, headers=headers)
+    return "" if value is None else "?" + urlencode([("school", school.pk), (name, value)]) + "#history"

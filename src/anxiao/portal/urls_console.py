@@ -8,6 +8,8 @@ from anxiao.portal import views_console as views
 
 urlpatterns = [
     path("", views.today, name="console"),
+    path("schools/", views.school_list, name="console_schools"),
+    path("schools/export/", views.school_list_export, name="console_schools_export"),
     path("mine/remind/", views.remind_mine, name="console_remind_mine"),
     path("mine/<slug:kind>/", views.mine_list, name="console_mine_list"),
     path("node/<int:node_id>/", views.node, name="console_node"),
@@ -19,6 +21,7 @@ urlpatterns = [
     path("place/<int:place_id>/remind/", views.remind_place, name="console_remind_place"),
     path("place/<int:place_id>/<slug:kind>/", views.place_list, name="console_place_list"),
     path("person/<int:person_id>/reports/", views.person_reports, name="console_person_reports"),
+    path("person/<int:person_id>/history/", views.person_history, name="console_person_history"),
     path("person/<int:person_id>/answers/<int:round_id>/", views.answers, name="console_answers"),
     path("person/<int:person_id>/fill-in/", views.proxy, name="console_proxy"),
     path("person/<int:person_id>/correct/<int:round_id>/", views.correct, name="console_correct"),

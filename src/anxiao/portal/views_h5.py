@@ -23,6 +23,8 @@ from anxiao.base import tickets
 from anxiao.base.clock import SHANGHAI, day_of, now
 from anxiao.base.errors import Invalid, Refused
 from anxiao.base.scope import Scope
+from anxiao.directory.names import Sex
+from anxiao.directory.queries_profile import proposals_of
 from anxiao.portal.forms_h5 import answers_from_post, page_of
 from anxiao.portal.queries import phone
 from anxiao.questionnaires.names import Concept
@@ -90,7 +92,7 @@ def today(request: HttpRequest) -> HttpResponse:
             "day": day,
             "standings": standings,
             "reminders": [r for r in reminders if r.round_id in open_rounds],
-            "words": _words(who) | {"day": day.isoformat()},
+            "words": words_of(who) | {"day": day.isoformat()},
         },
     )
     return _may_be_kept(page, who)
@@ -159,7 +161,7 @@ def _form(
             "reason_error": errors.get("reason", ""),
             "correction": door == "corrections",
             "unchanged": bool(carried),
-            "words": _words(who)
+            "words": words_of(who)
             | {
                 "day": standing.round.day.isoformat(),
                 "round": standing.round.pk,
@@ -268,7 +270,7 @@ def receipt(request: HttpRequest, round_id: int) -> HttpResponse:
                 (kept, summary(form, kept.row, kept.row["answers"] or {}, language))
                 for kept in reversed(standing.versions)
             ],
-            "words": _words(who) | {"arrived": [str(kept.row["key"]) for kept in standing.versions]},
+            "words": words_of(who) | {"arrived": [str(kept.row["key"]) for kept in standing.versions]},
         },
     )
 
@@ -281,7 +283,7 @@ def history(request: HttpRequest) -> HttpResponse:
     day = day_of(moment)
     who = phone.me(_scope(request), day)
     standings = phone.my_history(_scope(request), who, day, moment)
-    return render(request, "portal/h5/history.html", {"tab": "history", "standings": standings, "words": _words(who)})
+    return render(request, "portal/h5/history.html", {"tab": "history", "standings": standings, "words": words_of(who)})
 
 
 @require_GET
@@ -301,7 +303,7 @@ def notices(request: HttpRequest) -> HttpResponse:
             "tab": "notices",
             "reminders": reminders,
             "open_rounds": {s.round.pk for s in standings if s.state in ("due", "overdue")},
-            "words": _words(who),
+            "words": words_of(who),
         },
     )
 
@@ -311,7 +313,15 @@ def notices(request: HttpRequest) -> HttpResponse:
 def profile(request: HttpRequest) -> HttpResponse:
     """Who the platform thinks I am, and the way out."""
     who = phone.me(_scope(request), day_of(now()))
-    return render(request, "portal/h5/me.html", {"tab": "me", "me": who, "words": _words(who)})
+    asked = proposals_of(_scope(request), who.person_id, limit=8)
+    context = {
+        "tab": "me",
+        "me": who,
+        "sex": dict(Sex.choices).get(who.sex, ""),
+        "asked": asked,
+        "words": words_of(who),
+    }
+    return render(request, "portal/h5/me.html", context)
 
 
 @require_GET
@@ -327,7 +337,7 @@ def help_page(request: HttpRequest) -> HttpResponse:
             "tab": "today",
             "back_url": reverse("portal:h5"),
             "helpers": phone.my_helpers(_scope(request), who, day),
-            "words": _words(who),
+            "words": words_of(who),
         },
     )
 
@@ -361,7 +371,7 @@ def _words_without_network(language: str) -> dict[str, str]:
         }
 
 
-def _words(who: phone.Me) -> dict[str, Any]:
+def words_of(who: phone.Me) -> dict[str, Any]:
     """What the scripts need to know and say; never an answer anybody gave."""
     return {
         "person": who.person_id,

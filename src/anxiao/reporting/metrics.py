@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from anxiao.questionnaires.concepts import DIAGNOSES
-from anxiao.reporting.rules import OBSERVED_TYPES, Metric
+from anxiao.reporting.rules import OBSERVED_TYPES, OWN_CHANNELS, Metric
 
-ROSTER_METRICS = [int(Metric.PEOPLE), int(Metric.EXEMPT)]
+WAY_IN = [int(Metric.DELIVERED), int(Metric.ACTIVATED), int(Metric.BEGUN)]
+ROSTER_METRICS = [int(Metric.PEOPLE), int(Metric.EXEMPT), *WAY_IN]
 REPORT_METRICS = [int(m) for m in Metric if m not in ROSTER_METRICS]
 ALL_METRICS = ROSTER_METRICS + REPORT_METRICS
 
@@ -64,7 +65,30 @@ WHERE e.school_id = %(school_id)s AND e.cancelled_at IS NULL AND s.day >= %(sinc
 GROUP BY m.school_id, m.organisation_id, s.day, p.audience
 """
 
-OF_ROSTER = f"{_PEOPLE} UNION ALL {_EXEMPT}"
+# How far people have come counts from the first day of their membership: the question is always asked of today.
+_WAY_IN = f"""
+SELECT m.school_id, m.organisation_id AS node_id, s.day, 0 AS series, p.audience, x.metric, 0 AS slot,
+       sum(s.n)::int AS n
+FROM activation a
+JOIN person p ON p.school_id = a.school_id AND p.id = a.person_id
+JOIN membership m ON m.school_id = a.school_id AND m.person_id = a.person_id AND m.superseded_at IS NULL
+CROSS JOIN LATERAL (VALUES (m.valid_from, 1), (m.valid_to, -1)) AS s(day, n)
+CROSS JOIN LATERAL (VALUES ({Metric.DELIVERED:d}, a.delivered OR a.activated), ({Metric.ACTIVATED:d}, a.activated),
+                           ({Metric.BEGUN:d}, a.activated AND a.reported)) AS x(metric, holds)
+WHERE a.school_id = %(school_id)s AND x.holds AND s.day >= %(since)s
+GROUP BY m.school_id, m.organisation_id, s.day, p.audience, x.metric
+"""
+
+OF_ROSTER = f"{_PEOPLE} UNION ALL {_EXEMPT} UNION ALL {_WAY_IN}"
 OF_REPORTS = _REPORTS
+BEGINNERS = f"""
+UPDATE activation a SET reported = true
+WHERE a.school_id = %(school_id)s AND NOT a.reported AND EXISTS (
+    SELECT FROM report r WHERE r.school_id = a.school_id AND r.person_id = a.person_id
+                           AND r.channel IN ({", ".join(map(str, OWN_CHANNELS))})
+)
+"""
+"""Who has reported and is not noted as such: nobody, unless reports came by another way than the doors."""
+
 TRUTH = f"{OF_REPORTS} UNION ALL {OF_ROSTER}"
 """Every counter of a school from the day ``since`` on, at the nodes that hold the people themselves."""

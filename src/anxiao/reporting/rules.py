@@ -25,6 +25,10 @@ class Metric(IntEnum):
 
     PEOPLE = 1  # step: +1 from the first day of a membership, -1 from the first day after it
     EXEMPT = 2  # step: the same for exemptions
+    # steps of the membership of whoever has come so far by now, on the way from the directory to the first report
+    DELIVERED = 3  # has a code in hand, or does not need one any more
+    ACTIVATED = 4  # chose a password
+    BEGUN = 5  # activated, and reported once with their own hand
     ON_TIME = 10  # slot = hour of reception in Shanghai
     LATE = 11  # slot = hour of reception in Shanghai
     EXEMPT_REPORTED = 12  # reported although exempt: such a person is not expected, so not counted as on time or late
@@ -36,6 +40,9 @@ class Metric(IntEnum):
     ISOLATED = 24
     CONTACT = 25
 
+
+OWN_CHANNELS = (1, 2)
+"""Ways in which people report with their own hand: phone and web form (``names.Channel``)."""
 
 OBSERVED_TYPES = (PERSON_TYPES["home_observation"], PERSON_TYPES["central_observation"])
 

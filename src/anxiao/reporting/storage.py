@@ -22,6 +22,7 @@ from anxiao.base.signatures import Signer
 from anxiao.ledger.rules import INSERT_ENTRIES, Entry, entry_arrays
 from anxiao.questionnaires.concepts import COLUMNS
 from anxiao.reporting.rules import (
+    OWN_CHANNELS,
     Receipt,
     RoundTimes,
     deltas_of_correction,
@@ -209,10 +210,18 @@ _TYPES = {
 REPORT_COLUMNS = tuple(_TYPES)
 
 INSERT_REPORTS = f"""
-INSERT INTO report ({", ".join(_TYPES)})
-SELECT * FROM unnest({", ".join(f"%({name})s::{kind}[]" for name, kind in _TYPES.items())})
-ON CONFLICT DO NOTHING RETURNING school_id, person_id, round_id
+WITH written AS (
+    INSERT INTO report ({", ".join(_TYPES)})
+    SELECT * FROM unnest({", ".join(f"%({name})s::{kind}[]" for name, kind in _TYPES.items())})
+    ON CONFLICT DO NOTHING RETURNING school_id, person_id, round_id, channel
+), begun AS (
+    UPDATE activation a SET reported = true FROM written w
+    WHERE a.school_id = w.school_id AND a.person_id = w.person_id AND NOT a.reported
+      AND w.channel IN ({", ".join(map(str, OWN_CHANNELS))})
+)
+SELECT school_id, person_id, round_id FROM written
 """
+"""Writes the reports, and notes whoever reported for the first time with their own hand."""
 
 Who = tuple[int, int, int]
 """School, person, round."""

@@ -20,6 +20,8 @@ from anxiao.base.clock import SHANGHAI, day_of, now
 from anxiao.base.errors import Invalid, NotYours, Refused
 from anxiao.base.scope import Scope
 from anxiao.directory.models import Organisation
+from anxiao.directory.names import Audience
+from anxiao.directory.queries_roster import expected_twice
 from anxiao.reporting import shown_sheets as shown
 from anxiao.reporting.access_sheets import (
     answers_for_province,
@@ -33,6 +35,7 @@ from anxiao.reporting.commands.sheets import check_statements, return_sheet, sub
 from anxiao.reporting.forms import ReturnForm, SheetForm
 from anxiao.reporting.models import Round
 from anxiao.reporting.queries import sheets as queries
+from anxiao.reporting.queries.expected import RosterSince, roster_since
 from anxiao.reporting.rules_sheets import SheetFigures, Standing, is_owed, may_return, may_submit
 
 DRAFT = "sheet_draft"
@@ -141,6 +144,7 @@ def province(request: HttpRequest) -> HttpResponse:
             **_frame(day, "province"),
             "round": round,
             "whole": whole,
+            "twice": expected_twice(scope, day=day),
             "rows": rows,
             "wanted": wanted,
             "city": city,
@@ -252,8 +256,25 @@ def _sheet_page(
             "compared": shown.versions(found, live) if found.versions else [],
             "stated": shown.stated(found.current.statements) if found.current else [],
             "changed": found.current is not None and _moved(found.current.figures, live),
+            "roster_since": _roster_since(scope, node, round, found, moment),
         },
         status=400 if form.errors or (return_form is not None and return_form.errors) else 200,
+    )
+
+
+def _roster_since(
+    scope: Scope, node: Organisation, round: Round, found: queries.Sheet, moment: datetime
+) -> RosterSince | None:
+    """What became known of the day's roster after the counting version was signed; None when nothing was signed."""
+    if found.current is None:
+        return None
+    return roster_since(
+        scope,
+        school_id=node.school_id,
+        day=round.day,
+        audiences=[int(a) for a in Audience],
+        since=found.current.signed_at,
+        now=moment,
     )
 
 

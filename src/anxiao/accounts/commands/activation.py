@@ -9,10 +9,13 @@ from enum import StrEnum
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Least
 from django.utils.translation import gettext as _
 
 from anxiao.accounts.commands.accounts import provision_account
+from anxiao.accounts.commands.alarms import watch_miss
+from anxiao.accounts.commands.delivery import note_delivered
 from anxiao.accounts.commands.sessions import change_password
 from anxiao.accounts.models import ActivationCode, User
 from anxiao.accounts.names import Verb
@@ -28,6 +31,8 @@ from anxiao.directory.models import Organisation
 from anxiao.ledger.commands import record
 from anxiao.ledger.names import Outcome
 
+_MOST_COUNTED = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Slip:
@@ -36,6 +41,7 @@ class Slip:
     name: str
     number: str
     code: str
+    person_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,8 @@ def print_codes(*, by: Scope, now: datetime, node: Organisation, person_ids: Col
     replaced = ActivationCode.objects.filter(
         school_id=node.school_id, person_id__in=[p.id for p in chosen], used_at=None, replaced_at=None
     ).update(replaced_at=now)
+    if replaced:
+        note_delivered(node.school_id, [p.id for p in chosen], delivered=False)
     expires_at = now + CODE_LIFETIME
     codes = {p.id: new_code(node.school_id) for p in chosen}
     ActivationCode.objects.bulk_create(
@@ -116,7 +124,7 @@ def print_codes(*, by: Scope, now: datetime, node: Organisation, person_ids: Col
         school_id=node.school_id,
         facts={"count": len(chosen), "replaced": replaced, "again": sorted(p.id for p in chosen if p.activated)},
     )
-    return Sheet(tuple(Slip(p.name, p.number, codes[p.id]) for p in chosen), expires_at, replaced)
+    return Sheet(tuple(Slip(p.name, p.number, codes[p.id], p.id) for p in chosen), expires_at, replaced)
 
 
 @transaction.atomic
@@ -132,6 +140,12 @@ def try_code(*, now: datetime, school_id: int, code: str, number: str, name: str
         .first()
     )
     answer = _judge(found, now)
+    if found is not None and answer is Answer.LOCKED:
+        # still tried although it is locked: the alarm counts on
+        ActivationCode.objects.filter(school_id=school_id, pk=found.pk).update(
+            attempts=Least(F("attempts") + 1, Value(_MOST_COUNTED))
+        )
+        watch_miss(now=now, code=found, number=number, name=name, misses=found.attempts + 1)
     if found is None or answer is not Answer.FITS:
         return Attempt(answer)
     if plain(found.person.number) == plain(number) and plain(found.person.name) == plain(name):
@@ -147,6 +161,7 @@ def try_code(*, now: datetime, school_id: int, code: str, number: str, name: str
         facts={"attempt": found.attempts + 1},
         outcome=Outcome.DENIED,
     )
+    watch_miss(now=now, code=found, number=number, name=name, misses=found.attempts + 1)
     left = CODE_ATTEMPTS - found.attempts - 1
     return Attempt(Answer.MISMATCH if left > 0 else Answer.LOCKED, tries_left=left)
 

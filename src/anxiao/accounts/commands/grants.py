@@ -13,7 +13,7 @@ from anxiao.accounts.commands.accounts import provision_account
 from anxiao.accounts.models import Grant, User
 from anxiao.accounts.names import Verb
 from anxiao.accounts.queries.grants import counsellors_without_role, roles_without_counsellor
-from anxiao.accounts.rules import FOUNDING_ROLES, PLACE_ROLES, ROLE_NODES, may_give
+from anxiao.accounts.rules import FOUNDING_ROLES, PLACE_ROLES, ROLE_NODES, ROLE_PLACES, may_give
 from anxiao.base.clock import day_of
 from anxiao.base.errors import Invalid, NotYours
 from anxiao.base.permissions import Permission, Role
@@ -33,8 +33,12 @@ def give_grant(
     place: Place | None = None,
     valid_from: date,
     valid_to: date | None = None,
+    deputy_for: Grant | None = None,
 ) -> Grant:
-    """Give a role on a node.  ``valid_to`` is the first day without it; a person may hold several."""
+    """Give a role on a node.  ``valid_to`` is the first day without it; a person may hold several.
+
+    A deputy stands in for ``deputy_for`` between two days.
+    """
     if not by.may(Permission.GRANT_MANAGE, organisation.path):
         raise NotYours
     _check(by, now, user, role, organisation, place, valid_from, valid_to)
@@ -47,6 +51,7 @@ def give_grant(
         place=place,
         valid_from=valid_from,
         valid_to=valid_to,
+        deputy_for=deputy_for,
     )
 
 
@@ -62,6 +67,7 @@ def give_grant_to_person(
     place: Place | None = None,
     valid_from: date,
     valid_to: date | None = None,
+    deputy_for: Grant | None = None,
 ) -> Grant:
     """The same for somebody of the directory, whose account is made when there is none."""
     if not by.may(Permission.GRANT_MANAGE, organisation.path) or person.school_id != organisation.school_id:
@@ -76,6 +82,7 @@ def give_grant_to_person(
         place=place,
         valid_from=valid_from,
         valid_to=valid_to,
+        deputy_for=deputy_for,
     )
 
 
@@ -172,9 +179,9 @@ def _check(
         faults["organisation"] = _("This role does not belong to this kind of node.")
     if role in PLACE_ROLES and place is None:
         faults["place"] = _("Please choose the building.")
-    elif place is not None and role not in PLACE_ROLES:
+    elif place is not None and place.kind not in ROLE_PLACES.get(role, ()):
         # narrowed to a building, a counsellor would see the health of all who live there and nobody of the class
-        faults["place"] = _("Only for dorm managers.")
+        faults["place"] = _("This role does not belong to this kind of place.")
     if place is not None and place.school_id != organisation.school_id:
         raise NotYours
     if user.home_school_id not in (None, organisation.school_id) or organisation.school_id == SHARED_SCHOOL:
@@ -200,6 +207,7 @@ def _give(
     place: Place | None,
     valid_from: date,
     valid_to: date | None = None,
+    deputy_for: Grant | None = None,
 ) -> Grant:
     grant = Grant.objects.create(
         user=user,
@@ -210,6 +218,7 @@ def _give(
         valid_to=valid_to,
         given_by=by.user_id,
         given_at=now,
+        deputy_for=deputy_for,
     )
     record(
         by=by,
@@ -225,6 +234,7 @@ def _give(
             "place": place.pk if place else None,
             "from": valid_from,
             "to": valid_to,
+            "deputy_for": deputy_for.pk if deputy_for else None,
         },
     )
     return grant

@@ -1,6 +1,6 @@
 """Reading accounts.  Nouns have files of their own; what everybody needs is here."""
 
-from anxiao.accounts.queries.activation import Activated, activation_counts
+from anxiao.accounts.queries.alarms import open_alarms
 from anxiao.accounts.queries.scopes import (
     bare_scope,
     has_second_factor,
@@ -11,11 +11,10 @@ from anxiao.accounts.queries.scopes import (
 )
 
 __all__ = [
-    "Activated",
-    "activation_counts",
     "bare_scope",
     "has_second_factor",
     "needs_second_factor",
+    "open_alarms",
     "scope_of",
     "standings",
     "user_called",

@@ -1,142 +1,143 @@
-"""Who has taken possession of their account, counted set by set, and who is still to be given a code."""
+"""How far people have come on their way in, set by set: units with their funnel, a class by name, who stands still."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import connection
 
+from anxiao.accounts.names import Delivery, Stage
+from anxiao.accounts.rules import CODE_ATTEMPTS
 from anxiao.base.permissions import Permission
 from anxiao.base.scope import Scope
 
-_ACTIVATED = "a.is_active AND NOT a.must_change_password AND a.password NOT LIKE '!%%'"
-_HOLDS_ACCOUNT = f"a.id IS NOT NULL AND {_ACTIVATED}"
-"""Activated is whoever chose a password: an account prepared by somebody else ("!" = none yet, or a first one to be
-changed) does not count."""
+PAGE = 100
 
-_COUNTS = f"""
-WITH wanted AS MATERIALIZED (
-    SELECT id, school_id FROM organisation WHERE id = ANY(%(nodes)s) AND path <@ ANY(%(paths)s::ltree[])
-), pairs AS MATERIALIZED (
-    SELECT w.id, d.id AS beneath, d.school_id
-    FROM organisation d
-    CROSS JOIN LATERAL unnest(string_to_array(d.path::text, '.')::int[]) AS label(id)
-    JOIN wanted w ON w.id = label.id
-    WHERE d.school_id = ANY(ARRAY(SELECT school_id FROM wanted)) OR EXISTS (SELECT FROM wanted WHERE school_id = 0)
+_VALID = "m.superseded_at IS NULL AND m.valid_from <= %(day)s AND (m.valid_to IS NULL OR m.valid_to > %(day)s)"
+_OPEN_CODE = "c.school_id = m.school_id AND c.person_id = m.person_id AND c.used_at IS NULL AND c.replaced_at IS NULL"
+_ACTIVATED = "coalesce(a.activated, false)"
+_DELIVERED = "(coalesce(a.delivered, false) OR coalesce(a.activated, false))"
+_BEGUN = "(coalesce(a.activated, false) AND a.reported)"
+
+_UNITS = f"""
+WITH units AS MATERIALIZED (
+    SELECT o.id, o.school_id, o.name, o.grade, o.kind, o.path FROM organisation o
+    WHERE CASE WHEN %(parent)s::int IS NULL THEN o.path = ANY(%(paths)s::ltree[]) ELSE o.parent_id = %(parent)s END
+      AND o.path <@ ANY(%(paths)s::ltree[])
+), beneath AS MATERIALIZED (
+    SELECT u.id AS unit, d.id, d.school_id FROM units u JOIN organisation d ON d.path <@ u.path
 ), held AS MATERIALIZED (
-    SELECT n.beneath, count(*) AS people, count(a.id) AS activated
-    FROM (SELECT DISTINCT beneath, school_id FROM pairs) n
-    JOIN membership m ON m.school_id = n.school_id AND m.organisation_id = n.beneath AND m.superseded_at IS NULL
-                     AND m.valid_from <= %(day)s AND (m.valid_to IS NULL OR m.valid_to > %(day)s)
-    LEFT JOIN account a ON a.person_id = m.person_id AND {_ACTIVATED}
-    GROUP BY n.beneath
+    SELECT m.organisation_id AS id, count(*) AS people,
+           count(*) FILTER (WHERE c.expires_at > %(now)s AND NOT {_ACTIVATED}) AS printed,
+           count(*) FILTER (WHERE {_DELIVERED}) AS delivered,
+           count(*) FILTER (WHERE {_ACTIVATED}) AS activated,
+           count(*) FILTER (WHERE {_BEGUN}) AS begun
+    FROM (SELECT DISTINCT id, school_id FROM beneath) d
+    JOIN membership m ON m.school_id = d.school_id AND m.organisation_id = d.id AND {_VALID}
+    LEFT JOIN activation a ON a.person_id = m.person_id
+    LEFT JOIN activation_code c ON {_OPEN_CODE}
+    GROUP BY m.organisation_id
 )
-SELECT p.id, coalesce(sum(h.people), 0)::int, coalesce(sum(h.activated), 0)::int
-FROM pairs p LEFT JOIN held h ON h.beneath = p.beneath
-GROUP BY p.id
+SELECT u.id, u.name, u.grade, u.kind, coalesce(sum(h.people), 0)::int, coalesce(sum(h.printed), 0)::int,
+       coalesce(sum(h.delivered), 0)::int, coalesce(sum(h.activated), 0)::int, coalesce(sum(h.begun), 0)::int
+FROM units u LEFT JOIN beneath b ON b.unit = u.id LEFT JOIN held h ON h.id = b.id
+GROUP BY u.id, u.name, u.grade, u.kind
+ORDER BY u.kind, u.grade, u.name, u.id
 """
 """Everybody is counted once, where they belong, and only the sums go upwards."""
 
-_UNITS = f"""
-SELECT o.id, o.name, o.grade, o.kind,
-       count(DISTINCT m.person_id),
-       count(DISTINCT m.person_id) FILTER (WHERE c.id IS NOT NULL AND NOT coalesce({_HOLDS_ACCOUNT}, false)),
-       count(DISTINCT m.person_id) FILTER (WHERE {_HOLDS_ACCOUNT})
-FROM organisation o
-LEFT JOIN organisation d ON d.path <@ o.path
-LEFT JOIN membership m ON m.school_id = d.school_id AND m.organisation_id = d.id AND m.superseded_at IS NULL
-                 AND m.valid_from <= %(day)s AND (m.valid_to IS NULL OR m.valid_to > %(day)s)
-LEFT JOIN account a ON a.person_id = m.person_id
-LEFT JOIN activation_code c ON c.school_id = m.school_id AND c.person_id = m.person_id
-                 AND c.used_at IS NULL AND c.replaced_at IS NULL AND c.expires_at > %(now)s
-WHERE CASE WHEN %(parent)s::int IS NULL THEN o.path = ANY(%(paths)s::ltree[]) ELSE o.parent_id = %(parent)s END
-  AND o.path <@ ANY(%(paths)s::ltree[])
-GROUP BY o.id, o.name, o.grade, o.kind
-ORDER BY o.kind, o.grade, o.name, o.id
-"""
-
-_PEOPLE = f"""
-SELECT p.id, p.number, p.name, p.audience, coalesce({_HOLDS_ACCOUNT}, false), c.expires_at
+_PERSON = f"""
+SELECT p.id, p.number, p.name, p.audience, {_ACTIVATED}, {_BEGUN}, c.delivery, c.delivered_at, c.expires_at,
+       coalesce(c.attempts, 0), o.id, o.name, o.grade
 FROM membership m
 JOIN person p ON p.school_id = m.school_id AND p.id = m.person_id
-LEFT JOIN account a ON a.person_id = p.id
-LEFT JOIN activation_code c ON c.school_id = p.school_id AND c.person_id = p.id
-                 AND c.used_at IS NULL AND c.replaced_at IS NULL AND c.expires_at > %(now)s
-WHERE m.organisation_id = %(node)s AND m.superseded_at IS NULL
-  AND m.valid_from <= %(day)s AND (m.valid_to IS NULL OR m.valid_to > %(day)s)
-ORDER BY p.number, p.id
+JOIN organisation o ON o.id = m.organisation_id
+LEFT JOIN activation a ON a.person_id = m.person_id
+LEFT JOIN activation_code c ON {_OPEN_CODE}
+WHERE {_VALID}
 """
 
+_PEOPLE = f"{_PERSON} AND m.organisation_id = %(node)s ORDER BY p.number, p.id"
 
-@dataclass(frozen=True, slots=True)
-class Activated:
-    """How many people of a node have an account of their own: those with a membership beneath it on the day."""
+_STANDING_STILL = f"""{_PERSON}
+  AND m.school_id = %(school)s AND o.school_id = %(school)s AND o.path <@ %(path)s::ltree AND m.person_id > %(after)s
+  AND {{still}}
+ORDER BY m.person_id LIMIT {PAGE + 1}
+"""
 
-    people: int
-    activated: int
+_STILL = {
+    Stage.IMPORTED: f"NOT {_DELIVERED}",
+    Stage.DELIVERED: f"{_DELIVERED} AND NOT {_ACTIVATED}",
+    Stage.ACTIVATED: f"{_ACTIVATED} AND NOT {_BEGUN}",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A node on the activation page: people, those with an unused valid code, those activated."""
+    """A node and its funnel: people; those who hold a code that can still be used; and who has come how far."""
 
     id: int
     name: str
     kind: str
     people: int
     printed: int
+    delivered: int
     activated: int
+    begun: int
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A person directly in a node, as the activation page lists them."""
+    """A person on the way in, with the code that is open for them, and the node that holds them."""
 
     id: int
     number: str
     name: str
     audience: int
     activated: bool
+    begun: bool
+    delivery: str | None
+    delivered_at: datetime | None
     code_until: datetime | None
+    attempts: int
+    node_id: int
+    node_name: str
+    node_grade: str
+
+    @property
+    def where(self) -> str:
+        return f"{self.node_grade} {self.node_name}" if self.node_grade else self.node_name
+
+    def standing(self, now: datetime) -> str:
+        """Where the person stands: begun, activated, none (no code), locked, expired, printed, handed or sent."""
+        if self.activated:
+            return "begun" if self.begun else "activated"
+        if self.code_until is None or self.delivery is None:
+            return "none"
+        if self.attempts >= CODE_ATTEMPTS:
+            return "locked"
+        return "expired" if self.code_until <= now else self.delivery
+
+    @property
+    def delivered(self) -> bool:
+        return self.delivery in (Delivery.HANDED, Delivery.SENT)
 
 
-def activation_counts(scope: Scope, node_ids: Collection[int], day: date) -> dict[int, Activated]:
-    """People and activated people of each node, in one statement; nodes outside the caller's boards are left out."""
-    if not node_ids:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _COUNTS, {"nodes": list(node_ids), "day": day, "paths": list(scope.paths_for(Permission.BOARD_VIEW))}
-        )
-        found = {row[0]: Activated(row[1], row[2]) for row in cursor.fetchall()}
-    return {node_id: found.get(node_id, Activated(0, 0)) for node_id in node_ids if node_id in found}
+@dataclass(frozen=True, slots=True)
+class People:
+    """A page of people in the order in which they came into the directory; ``after`` continues."""
+
+    people: tuple[Candidate, ...]
+    after: int | None
 
 
 def activation_units(scope: Scope, parent_id: int | None, day: date, now: datetime) -> list[Unit]:
-    """The nodes beneath ``parent_id``, or the caller's own outermost nodes, with their funnel of activation."""
+    """The nodes beneath ``parent_id``, or the caller's own outermost nodes, with their funnel, in one statement."""
+    paths = list(scope.paths_for(Permission.ACTIVATION_PRINT))
     with connection.cursor() as cursor:
-        cursor.execute(
-            _UNITS,
-            {
-                "parent": parent_id,
-                "day": day,
-                "now": now,
-                "paths": list(scope.paths_for(Permission.ACTIVATION_PRINT)),
-            },
-        )
-        return [
-            Unit(
-                id=row[0],
-                name=f"{row[2]} {row[1]}" if row[2] else row[1],
-                kind=row[3],
-                people=row[4],
-                printed=row[5],
-                activated=row[6],
-            )
-            for row in cursor.fetchall()
-        ]
+        cursor.execute(_UNITS, {"parent": parent_id, "day": day, "now": now, "paths": paths})
+        return [Unit(row[0], f"{row[2]} {row[1]}" if row[2] else row[1], row[3], *row[4:]) for row in cursor.fetchall()]
 
 
 def activation_people(scope: Scope, node_id: int, day: date, now: datetime) -> list[Candidate]:
@@ -147,3 +148,17 @@ def activation_people(scope: Scope, node_id: int, day: date, now: datetime) -> l
     with connection.cursor() as cursor:
         cursor.execute(_PEOPLE, {"node": node_id, "day": day, "now": now})
         return [Candidate(*row) for row in cursor.fetchall()]
+
+
+def standing_still(scope: Scope, school_id: int, path: str, stage: Stage, day: date, *, after: int = 0) -> People:
+    """Who beneath a node has come as far as ``stage`` and no further, a page at a time.
+
+    The caller has got the node through ``access.get_activation_node``.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _STANDING_STILL.format(still=_STILL[stage]),
+            {"school": school_id, "path": path, "day": day, "after": after},
+        )
+        found = [Candidate(*row) for row in cursor.fetchall()]
+    return People(tuple(found[:PAGE]), found[PAGE - 1].id if len(found) > PAGE else None)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Prefetch, Q
 
 from anxiao.accounts.models import Grant, User
 from anxiao.accounts.rules import FOUNDING_ROLES
@@ -43,7 +43,11 @@ def managed_grants(scope: Scope, day: date, *, role: str = "", words: str = "", 
     total = rows.count()
     if before is not None:
         rows = rows.filter(pk__lt=before)
-    found = list(rows.select_related("user__person", "organisation", "place").order_by("-pk")[: PAGE + 1])
+    found = list(
+        rows.select_related("user__person", "organisation", "place", "deputy_for__user")
+        .prefetch_related(_deputies(day))
+        .order_by("-pk")[: PAGE + 1]
+    )
     return GrantPage(tuple(found[:PAGE]), found[PAGE - 1].pk if len(found) > PAGE else None, total)
 
 
@@ -63,9 +67,9 @@ def nodes_of_school(scope: Scope, school_id: int, permission: Permission) -> lis
     return sorted(nodes, key=lambda n: (order.get(OrganisationKind(n.kind), 3), n.parent_id or 0, n.grade, n.name))
 
 
-def buildings_of_school(scope: Scope, school_id: int) -> list[Place]:
-    """The places a role may be narrowed to."""
-    kinds = (PlaceKind.CAMPUS, PlaceKind.BUILDING)
+def cells_of_school(scope: Scope, school_id: int) -> list[Place]:
+    """The cells of the grid for which somebody may answer: campuses, buildings, clinics, gates."""
+    kinds = (PlaceKind.CAMPUS, PlaceKind.BUILDING, PlaceKind.CLINIC, PlaceKind.GATE)
     return list(Place.objects.filter(school_id=school_id, kind__in=kinds).select_related("parent"))
 
 
@@ -116,7 +120,20 @@ def roles_held(user_ids: Iterable[int], day: date) -> dict[int, list[tuple[Role,
 def grants_of(scope: Scope, user: User, day: date) -> list[Grant]:
     """An account's roles that are valid on ``day`` or begin later."""
     rows = Grant.objects.filter(Q(valid_to=None) | Q(valid_to__gt=day), user=user)
-    return list(rows.select_related("organisation", "place").order_by("id"))
+    return list(
+        rows.select_related("organisation", "place", "deputy_for__user").prefetch_related(_deputies(day)).order_by("id")
+    )
+
+
+def standing_in(scope: Scope, grant: Grant, day: date) -> list[Grant]:
+    """The deputies of a role on ``day`` or later."""
+    return list(Grant.objects.filter(deputy_for=grant, valid_to__gt=day).select_related("user").order_by("valid_from"))
+
+
+def _deputies(day: date) -> Prefetch[str]:
+    """Who stands in for a role on ``day`` or later, as ``standing_in``."""
+    rows = Grant.objects.filter(valid_to__gt=day).select_related("user").order_by("valid_from", "id")
+    return Prefetch("deputies", queryset=rows, to_attr="standing_in")
 
 
 def founding_accounts(scope: Scope, school_id: int, day: date) -> list[Grant]:

@@ -10,7 +10,7 @@ from django.db import connection
 
 from anxiao.accounts.models import Grant as GrantRow
 from anxiao.accounts.models import User
-from anxiao.accounts.rules import fold_username
+from anxiao.accounts.rules import PLACE_ROLES, fold_username
 from anxiao.base.clock import day_of
 from anxiao.base.permissions import Role
 from anxiao.base.scope import Grant, Scope
@@ -37,7 +37,7 @@ def scope_of(user: User, day: date) -> Scope:
             node_kind=row[4],
             school_id=row[5],
             node_name=row[6],
-            place_path=row[7],
+            place_path=row[7] if row[1] in PLACE_ROLES else None,
         )
         for row in rows
     )

@@ -17,23 +17,37 @@ from anxiao.base.tables.model import Limits, TableProblem, UnreadableTable
 OLE_MAGIC = bytes.fromhex("d0cf11e0a1b11ae1")
 ZIP_MAGIC = b"PK\x03\x04"
 _RATIO_FLOOR = 2 * 1024 * 1024
+_ENTRY_BYTES = 1_024
 _MACROS = re.compile(r"vbaproject|macrosheets|\.bin\.rels|activex", re.IGNORECASE)
 
 
-def count_entries(file: BinaryIO, size: int) -> int:
-    """The number of parts from the end record, without building an object for each (a bomb may hold millions)."""
+def count_entries(file: BinaryIO, size: int) -> tuple[int, int]:
+    """(number of parts, size of the directory) from the end record.
+
+    Read here, because the library builds an object for each part before anybody can object, and a bomb may hold
+    millions. Where a record of the 64-bit form stands in front, the library believes that one; so both are looked at.
+    """
     tail = min(size, 66_000)
     file.seek(size - tail)
     data = file.read(tail)
     at = data.rfind(b"PK\x05\x06")
     if at < 0 or len(data) < at + 22:
         raise UnreadableTable(TableProblem.DAMAGED)
-    return int.from_bytes(data[at + 10 : at + 12], "little")
+    entries, length = (
+        int.from_bytes(data[at + 10 : at + 12], "little"),
+        int.from_bytes(data[at + 12 : at + 16], "little"),
+    )
+    long = at - 20 - 56
+    if long >= 0 and data[at - 20 : at - 16] == b"PK\x06\x07" and data[long : long + 4] == b"PK\x06\x06":
+        entries = int.from_bytes(data[long + 32 : long + 40], "little")
+        length = int.from_bytes(data[long + 40 : long + 48], "little")
+    return entries, length
 
 
 def open_checked(file: BinaryIO, size: int, limits: Limits) -> zipfile.ZipFile:
     """The opened archive, or `UnreadableTable` with the reason."""
-    if count_entries(file, size) > limits.entries:
+    entries, length = count_entries(file, size)
+    if entries > limits.entries or length > limits.entries * _ENTRY_BYTES:
         raise UnreadableTable(TableProblem.BOMB)
     file.seek(0)
     archive = zipfile.ZipFile(file)

@@ -1,8 +1,8 @@
-"""Reading a workbook from a stranger in a child process that may die alone.
+"""Reading a file from a stranger in a child process that may die alone.
 
 The child gets the open file and nothing else: no environment, no sockets, hard limits on memory and processor time
-(`child.lock_in`). The parent watches the clock and the amount of output. Whatever happens in there ends here as a
-`Workbook` or as an `UnreadableTable` with a sentence for the sender.
+(`child.lock_in`). The parent watches the clock and the amount of output. Whatever happens in there ends here as lines
+and words, or as an `UnreadableTable` with a sentence for the sender.
 """
 
 from __future__ import annotations
@@ -14,38 +14,28 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import anxiao
-from anxiao.base.tables.model import (
-    Cell,
-    CellKind,
-    Limits,
-    Row,
-    Sheet,
-    TableProblem,
-    UnreadableTable,
-    Workbook,
-)
+from anxiao.base.tables.model import Limits, TableProblem, UnreadableTable
 
 _SOURCE = str(Path(anxiao.__file__).resolve().parent.parent)
-_START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from anxiao.base.tables.child import main; main()"
-_KINDS = {kind.value: kind for kind in CellKind}
+_START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from {} import main; main()"
+_WORDS_LIMIT = 4 * 1024 * 1024
 
 
-def read_workbook(source: BinaryIO | bytes | Path, limits: Limits | None = None) -> Workbook:
-    """Read an .xlsx or .csv file. Raises `UnreadableTable` and nothing else for anything wrong with the file."""
-    limits = limits or Limits()
-    with _as_file(source, limits) as file:
-        size = os.fstat(file.fileno()).st_size
-        if not size:
-            raise UnreadableTable(TableProblem.EMPTY)
-        if size > limits.file_bytes:
-            raise _too_large(limits)
-        file.seek(0)
-        return _parse(_run(file, limits))
+def open_source(source: BinaryIO | bytes | Path, limits: Limits) -> IO[bytes]:
+    """The source as a real file, never a readable name on a disk; `UnreadableTable` when empty or too large."""
+    file = _as_file(source, limits)
+    size = os.fstat(file.fileno()).st_size
+    if not size or size > limits.file_bytes:
+        file.close()
+        raise UnreadableTable(TableProblem.EMPTY) if not size else _too_large(limits)
+    file.seek(0)
+    return file
 
 
 def _too_large(limits: Limits) -> UnreadableTable:
@@ -53,7 +43,6 @@ def _too_large(limits: Limits) -> UnreadableTable:
 
 
 def _as_file(source: BinaryIO | bytes | Path, limits: Limits) -> IO[bytes]:
-    """The source as a real, nameless file, so that an upload never lies readable on a disk."""
     if isinstance(source, Path):
         return source.open("rb")
     if hasattr(os, "memfd_create"):
@@ -75,71 +64,125 @@ def _as_file(source: BinaryIO | bytes | Path, limits: Limits) -> IO[bytes]:
     return copy
 
 
-def _run(file: IO[bytes], limits: Limits) -> bytes:
-    """The child's whole output, or the reason why there is none."""
-    child = subprocess.Popen(
-        [sys.executable, "-I", "-X", "utf8", "-c", _START, _SOURCE, json.dumps(asdict(limits))],
-        stdin=file,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={"LANG": "C.UTF-8"},
-        close_fds=True,
-        start_new_session=True,
-    )
-    assert child.stdout is not None
-    deadline = time.monotonic() + limits.wall_seconds
-    collected: list[bytes] = []
-    total = 0
-    try:
-        with selectors.DefaultSelector() as ready:
-            ready.register(child.stdout, selectors.EVENT_READ)
-            while True:
-                left = deadline - time.monotonic()
-                if left <= 0 or not ready.select(left):
-                    raise UnreadableTable(TableProblem.TOO_SLOW)
-                piece = os.read(child.stdout.fileno(), 262_144)
-                if not piece:
-                    break
-                total += len(piece)
-                if total > limits.output_bytes + 65_536:
-                    raise UnreadableTable(TableProblem.TOO_MUCH_TEXT)
-                collected.append(piece)
-        child.wait(timeout=max(deadline - time.monotonic(), 0.1))
-    except subprocess.TimeoutExpired:
-        raise UnreadableTable(TableProblem.TOO_SLOW) from None
-    finally:
-        child.kill()
-        child.wait()
-        child.stdout.close()
-    if child.returncode in (-24, -9):
-        # SIGXCPU or, a second later, SIGKILL: the processor limit.
-        raise UnreadableTable(TableProblem.TOO_SLOW)
-    if child.returncode != 0:
-        raise UnreadableTable(TableProblem.READER_DIED)
-    return b"".join(collected)
+class Caged:
+    """One child at work on one open file.
 
+    `entry` is the module whose `main` the child runs, `told` the JSON value it is told. `pieces` gives what it writes;
+    `words` are the other things it said, `progress` its last (bytes read, bytes to read). `limits.wall_seconds` counts
+    only the time in which the parent waits for the child, not what the parent does with a piece.
+    """
 
-def _parse(output: bytes) -> Workbook:
-    """The child's lines as objects. The child is not trusted either: anything unexpected means that it died."""
-    book = Workbook()
-    ended = False
-    try:
-        for line in output.splitlines():
-            item = json.loads(line)
-            if isinstance(item, list):
-                number, cells = item
-                row = {column: Cell(column, text, _KINDS[kind]) for column, text, kind in cells}
-                book.sheets[-1].rows.append(Row(number, row))
-            elif "sheet" in item:
-                book.sheets.append(Sheet(str(item["sheet"]), bool(item["hidden"])))
-            elif "merged" in item:
-                book.sheets[-1].merged = [(a, b, c, d) for a, b, c, d in item["merged"]]
-            elif "problem" in item:
-                raise UnreadableTable(TableProblem(item["problem"]), **item["params"])
-            elif "end" in item:
-                ended = True
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise UnreadableTable(TableProblem.READER_DIED) from error
-    if not ended:
-        raise UnreadableTable(TableProblem.READER_DIED)
-    return book
+    def __init__(self, file: IO[bytes], entry: str, told: object, limits: Limits) -> None:
+        self.limits = limits
+        self.words: list[dict[str, Any]] = []
+        self.progress = (0, 0)
+        self.cpu_seconds = 0.0
+        self.memory_bytes = 0
+        self._unheard = b""
+        self._heard = 0
+        self.child = subprocess.Popen(
+            [
+                sys.executable,
+                *("-I", "-X", "utf8", "-c", _START.format(entry), _SOURCE),
+                json.dumps({"limits": asdict(limits), "told": told}),
+            ],
+            stdin=file,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={"LANG": "C.UTF-8"},
+            close_fds=True,
+            start_new_session=True,
+        )
+
+    def pieces(self) -> Iterator[bytes]:
+        """Everything the child writes, in order; `UnreadableTable` when it said a problem, or died."""
+        out, said = self.child.stdout, self.child.stderr
+        assert out is not None
+        assert said is not None
+        waited = 0.0
+        total = 0
+        try:
+            with selectors.DefaultSelector() as ready:
+                ready.register(out, selectors.EVENT_READ)
+                ready.register(said, selectors.EVENT_READ)
+                while ready.get_map():
+                    started = time.monotonic()
+                    left = self.limits.wall_seconds - waited
+                    found = ready.select(left) if left > 0 else []
+                    waited += time.monotonic() - started
+                    if not found:
+                        raise UnreadableTable(TableProblem.TOO_SLOW)
+                    for key, _events in found:
+                        piece = os.read(key.fd, 262_144)
+                        if not piece:
+                            ready.unregister(key.fileobj)
+                        elif key.fileobj is said:
+                            self._hear(piece)
+                        else:
+                            total += len(piece)
+                            if total > self.limits.output_bytes + 65_536:
+                                raise UnreadableTable(TableProblem.TOO_MUCH_TEXT)
+                            yield piece
+            self._end(max(self.limits.wall_seconds - waited, 0.1))
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the child, whatever it is doing. Harmless when it has ended."""
+        if self.child.returncode is None:
+            self.child.kill()
+            self._reap()
+        for pipe in (self.child.stdout, self.child.stderr):
+            if pipe is not None:
+                pipe.close()
+
+    def _reap(self) -> None:
+        """Wait, and keep what the child has used."""
+        try:
+            _pid, status, used = os.wait4(self.child.pid, 0)
+        except ChildProcessError:
+            self.child.wait()
+            return
+        self.child.returncode = os.waitstatus_to_exitcode(status)
+        self.cpu_seconds, self.memory_bytes = used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
+
+    def _hear(self, piece: bytes) -> None:
+        self._heard += len(piece)
+        lines = (self._unheard + piece).split(b"\n")
+        self._unheard = lines.pop()
+        for line in lines:
+            try:
+                word = json.loads(line)
+            except ValueError:
+                # The child is not trusted: what is no word is dropped, and its end will say what happened.
+                continue
+            if isinstance(word, dict) and isinstance(word.get("progress"), list) and len(word["progress"]) == 2:
+                done, of = word["progress"]
+                self.progress = (int(done), int(of))
+                self._heard = 0
+            elif isinstance(word, dict):
+                self.words.append(word)
+        if self._heard > _WORDS_LIMIT:
+            raise UnreadableTable(TableProblem.TOO_MUCH_TEXT)
+
+    def _end(self, patience: float) -> None:
+        """What the child's end means."""
+        deadline = time.monotonic() + patience
+        while os.waitid(os.P_PID, self.child.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is None:
+            if time.monotonic() > deadline:
+                raise UnreadableTable(TableProblem.TOO_SLOW)
+            time.sleep(0.002)
+        self._reap()
+        for word in self.words:
+            if isinstance(word.get("memory_bytes"), int):
+                self.memory_bytes = word["memory_bytes"]
+            if "problem" in word:
+                try:
+                    raise UnreadableTable(TableProblem(word["problem"]), **word["params"])
+                except (ValueError, TypeError, KeyError):
+                    raise UnreadableTable(TableProblem.READER_DIED) from None
+        if self.child.returncode in (-24, -9):
+            # SIGXCPU or, a second later, SIGKILL: the processor limit.
+            raise UnreadableTable(TableProblem.TOO_SLOW)
+        if self.child.returncode != 0 or not any("end" in word for word in self.words):
+            raise UnreadableTable(TableProblem.READER_DIED)

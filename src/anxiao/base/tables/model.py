@@ -6,8 +6,14 @@ quickly and small.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
+
+MERGED_LIMIT = 50_000
+LAST_ROW = 1_048_576
+"""What a spreadsheet program can number."""
 
 
 class CellKind(StrEnum):
@@ -55,6 +61,11 @@ class Limits:
     columns: int = 100
     cell_characters: int = 4_000
     output_bytes: int = 64 * 1024 * 1024
+    row_bytes: int = 4 * 1024 * 1024
+    """What one row may weigh in the file, blank cells and all."""
+    bytes_per_row: int = 32 * 1024
+    """What a filled row may weigh on average, once a sheet is larger than a few megabytes."""
+    string_bytes: int = 96 * 1024 * 1024
     memory_bytes: int = 400 * 1024 * 1024
     cpu_seconds: int = 30
     wall_seconds: float = 45.0
@@ -79,39 +90,60 @@ class UnreadableTable(Exception):
         return self.message
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One filled cell. `column` counts from 1, as spreadsheets do."""
+class NumberText(str):
+    """The shown text of a cell that was stored as a number. Everywhere else it is a text like any other."""
 
-    column: int
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OddCell:
+    """A cell that is no plain value: a formula, an error, a date or a logical value."""
+
     text: str
-    kind: CellKind = CellKind.TEXT
+    kind: CellKind
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row that has at least one filled cell. `number` is the row number shown at the left edge of the sheet."""
-
-    number: int
-    cells: dict[int, Cell]
+Value = str | OddCell | None
+"""What a streamed cell holds: plain texts cost nothing beyond themselves, None is an empty cell."""
 
 
-@dataclass(slots=True)
-class Sheet:
-    """One worksheet, in file order."""
+class Table(Protocol):
+    """One sheet that is read row by row and never held."""
 
     name: str
-    hidden: bool = False
-    rows: list[Row] = field(default_factory=list)
-    merged: list[tuple[int, int, int, int]] = field(default_factory=list)
-    """Merged blocks as (first row, first column, last row, last column)."""
+    hidden: bool
+
+    def rows(self) -> Iterator[tuple[int, list[Value]]]:
+        """(number at the left edge, values from the first column on), from the top; may be asked for again."""
+
+    @property
+    def merged(self) -> list[tuple[int, int, int, int]]:
+        """Merged blocks as (first row, first column, last row, last column); known when `rows` is exhausted."""
+
+    @property
+    def hidden_columns(self) -> frozenset[int]:
+        """Columns, counted from 1, that nobody sees; known when `rows` has given its first row."""
+
+    @property
+    def hidden_rows(self) -> tuple[int, list[int]]:
+        """How many filled rows nobody sees, and the numbers of the first few; known when `rows` is exhausted."""
 
 
-@dataclass(slots=True)
-class Workbook:
-    """A whole file."""
+class Tables(Protocol):
+    """A whole file, opened."""
 
-    sheets: list[Sheet] = field(default_factory=list)
+    sheets: list[Table]
+
+    def progress(self) -> tuple[int, int]:
+        """(bytes read, bytes to read), unpacked."""
+
+
+def kind_of(value: str | OddCell) -> CellKind:
+    """How a streamed cell was stored."""
+    if isinstance(value, OddCell):
+        return value.kind
+    return CellKind.NUMBER if isinstance(value, NumberText) else CellKind.TEXT
 
 
 def column_letter(column: int) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _ILLEGAL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-_SHEET_ILLEGAL = re.compile(r"[\\/*?:\[\]]")
+SHEET_ILLEGAL = re.compile(r"[\\/*?:\[\]]")
 _LISTS = "_lists"
 
 
@@ -52,7 +52,7 @@ def write_workbook(sheets: Sequence[SheetPlan]) -> bytes:
     lists = None
     used = 0
     for plan in sheets:
-        sheet = book.create_sheet(_SHEET_ILLEGAL.sub(" ", plain(plan.name))[:31])
+        sheet = book.create_sheet(SHEET_ILLEGAL.sub(" ", plain(plan.name))[:31])
         last_row = _fill(sheet, plan)
         for column, values in sorted(plan.choices.items()):
             if not values:

@@ -33,6 +33,7 @@ from anxiao.config.demo.shape import PROVINCE
 from anxiao.config.environment import role_urls
 from anxiao.config.founding import MINISTRY, ensure_above, start_provincial_daily
 from anxiao.directory.commands import open_school
+from anxiao.directory.commands_search import fill_missing
 from anxiao.directory.models import Organisation, Person, School
 from anxiao.directory.names import OrganisationKind
 from anxiao.directory.register import load_register, registered_schools
@@ -231,7 +232,8 @@ def _excuse(*, first: date, span: int, now: datetime, seed: int) -> None:
 
 
 def _count_roster(frame: Frame) -> None:
-    """People and exemptions, by the product's own count; there is no report yet."""
+    """People and exemptions, by the product's own count; there is no report yet.  And the keys of the search."""
+    fill_missing(using=BULK)
     with connections["owner"].cursor() as cursor:
         cursor.execute("ANALYZE")
     with _quietly():

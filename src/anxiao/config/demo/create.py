@@ -25,6 +25,7 @@ from anxiao.config.demo.population import Stage, Takers, University, populate, s
 from anxiao.config.demo.shape import CLUSTER_AT, PROVINCE, SCHOOLS
 from anxiao.config.founding import MINISTRY, ensure_above, start_provincial_daily
 from anxiao.directory.commands import open_school
+from anxiao.directory.commands_search import fill_missing
 from anxiao.directory.models import Organisation, Person, School
 from anxiao.directory.names import OrganisationKind
 from anxiao.directory.register import load_register
@@ -32,7 +33,7 @@ from anxiao.ledger.commands import Line, record, record_many
 from anxiao.ledger.models import Entry
 from anxiao.questionnaires.commands import ensure_provincial_daily
 from anxiao.reporting.commands.campaigns import ensure_rounds
-from anxiao.reporting.commands.counting import recount
+from anxiao.reporting.commands.counting import note_beginners, recount
 from anxiao.reporting.commands.partitions import ensure_partitions
 from anxiao.statistics.commands import squash
 
@@ -42,7 +43,7 @@ BEGUN, GENERATED = "demo.begun", "demo.generated"
 """Verbs of the ledger; a demo that was begun and not generated was cut off."""
 
 ANALYSED = (
-    *("organisation", "place", "person", "membership", "residence", "account", "account_grant"),
+    *("organisation", "place", "person", "membership", "residence", "account", "account_grant", "activation"),
     *("exemption", "report", "round", "tally"),
 )
 
@@ -227,12 +228,14 @@ def _first(lines: Iterable[tuple[str, bool]], latecomers: list[str]) -> Iterator
 
 
 def _count(universities: Sequence[University]) -> None:
-    """Make the counters from the truth.  Statistics first: without them the planner would guess empty tables."""
+    """Make search keys and counters from the truth.  Statistics first: without them the planner would guess."""
+    fill_missing(using=BULK)
     with connections["owner"].cursor() as cursor:
         cursor.execute(f"ANALYZE {', '.join(ANALYSED)}")
     with _bulk() as cursor:
         cursor.execute("SET LOCAL work_mem = '128MB'")  # a million reports are grouped in memory
         for university in universities:
+            note_beginners(school_id=university.school_id, using=BULK)
             recount(school_id=university.school_id, using=BULK)
     squash(using=BULK)
 

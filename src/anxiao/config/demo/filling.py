@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from anxiao.base.clock import moment_at
 from anxiao.config.demo import words
 from anxiao.config.demo.history import Excuse
 from anxiao.config.demo.load import Ids, copy_rows
@@ -79,7 +80,7 @@ def fill(cursor: Any, university: University, *, now: datetime, housed_since: da
 
 
 def fill_excuses(cursor: Any, school_id: int, excuses: Sequence[Excuse], *, by: int, now: datetime) -> None:
-    """The exemptions, granted by the school's officer."""
+    """The exemptions, granted by the school's officer in the morning of their first day."""
     take = Ids(cursor, "exemption")
     ids = [take() for _ in excuses]
     copy_rows(
@@ -87,7 +88,10 @@ def fill_excuses(cursor: Any, school_id: int, excuses: Sequence[Excuse], *, by: 
         "exemption",
         ("id", "school_id", "person_id", "reason", "note", "valid_from", "valid_to", "created_by", "created_at"),
         (
-            (i, school_id, e.person_id, e.reason.value, e.note, e.since, e.until, by, now)
+            (
+                *(i, school_id, e.person_id, e.reason.value, e.note, e.since, e.until, by),
+                min(now, moment_at(e.since, time(7, 30))),
+            )
             for i, e in zip(ids, excuses, strict=True)
         ),
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from anxiao.base.tables import SheetPlan, write_workbook
 from anxiao.config.demo import words
 from anxiao.config.demo.population import University
-from anxiao.directory.importing.sheets import STAFF, STUDENTS, Template
+from anxiao.directory.importing.templates import STAFF, STUDENTS, Template
 
 FILES = ("学生通讯录样例.xlsx", "教职工通讯录样例.xlsx")
 _WIDTHS = {"学校名称": 22.0, "院系名称": 22.0}

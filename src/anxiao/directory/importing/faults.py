@@ -1,4 +1,7 @@
-"""What can be wrong with a cell, and how to say it so that the person with the sheet can mend it."""
+"""What can be wrong with a cell, and how to say it so that the person with the sheet can mend it.
+
+The caged child imports this module and never says anything: Django comes in only with the first sentence.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from django.utils.translation import gettext, gettext_noop, pgettext
+
+def gettext_noop(message: str) -> str:
+    """Mark a message for the catalogue."""
+    return message
 
 
 class FaultKind(StrEnum):
@@ -63,6 +69,8 @@ class FaultKind(StrEnum):
     COUNSELLOR_IS_STUDENT = "counsellor_is_student"
     COUNSELLOR_NAME_DIFFERS = "counsellor_name_differs"
     CLASS_TWO_COUNSELLORS = "class_two_counsellors"
+    PLACE_CHARACTERS = "place_characters"
+    PLACE_KIND_UNKNOWN = "place_kind_unknown"
 
 
 class NoteKind(StrEnum):
@@ -171,6 +179,8 @@ _SENTENCES: Mapping[FaultKind, str] = {
     FaultKind.CLASS_TWO_COUNSELLORS: gettext_noop(
         "Class %(class)s has more than one counsellor in this file: %(counsellors)s. A class has one."
     ),
+    FaultKind.PLACE_CHARACTERS: gettext_noop("“%(character)s” cannot be part of the name of a place, a room or a bed."),
+    FaultKind.PLACE_KIND_UNKNOWN: gettext_noop("Only %(known)s are accepted here."),
 }
 
 _NOTE_SENTENCES: Mapping[NoteKind, str] = {
@@ -229,22 +239,30 @@ class Note:
 
 def describe(kind: str, params: Mapping[str, Any]) -> str:
     """The sentence of a stored fault in the reader's language."""
+    from django.utils.translation import gettext
+
     return gettext(_SENTENCES[FaultKind(kind)]) % _said(params)
 
 
 def describe_note(kind: str, params: Mapping[str, Any]) -> str:
     """The sentence of a stored note in the reader's language."""
+    from django.utils.translation import gettext
+
     return gettext(_NOTE_SENTENCES[NoteKind(kind)]) % _said(params)
 
 
 def listed(items: Iterable[object]) -> str:
     """Several things in a row, separated as the language does it: a, b and 甲、乙."""
+    from django.utils.translation import pgettext
+
     comma = pgettext("between the items of a list", ",")
     return (", " if comma == "," else comma).join(str(item) for item in items)
 
 
 def _said(params: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters as text: places and lists become words of the language only now."""
+    from django.utils.translation import gettext
+
     said = dict(params)
     if "places" in said:
         places = [gettext("sheet %(sheet)s, row %(row)s") % {"sheet": s, "row": r} for s, r in said["places"]]

@@ -1,52 +1,26 @@
-"""Saying what happened: findings about sheets, and the error workbook that goes back to its sender."""
+"""Saying what happened: the error workbook that goes back to its sender."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from anxiao.base.tables import SheetPlan, write_workbook
-from anxiao.directory.importing.faults import describe, listed
-from anxiao.directory.importing.sheets import (
+from anxiao.base.tables.stream import Line, StreamedSheet, stream_workbook
+from anxiao.directory.importing.faults import describe
+from anxiao.directory.importing.templates import (
+    BY_KIND,
     HELP_SHEET,
     ORIGIN_HEADER,
+    PLACE_CHOICES,
     PROBLEM_HEADER,
-    TEMPLATES,
     Field,
-    SheetProblem,
+    Kind,
+    Template,
 )
 from anxiao.directory.models import ImportRow
 from anxiao.directory.names import Audience
-
-
-def say_finding(finding: Mapping[str, Any]) -> str:
-    """A stored finding about a sheet as a sentence."""
-    said = {
-        "sheet": finding["sheet"],
-        "row": finding["row"],
-        "columns": listed(finding["columns"]),
-    }
-    match SheetProblem(finding["problem"]):
-        case SheetProblem.NO_HEADER:
-            return _("No header row of the template was found. Download the template and copy the rows into it.")
-        case SheetProblem.MISSING_COLUMNS:
-            return _("Sheet “%(sheet)s”, row %(row)s: these columns are missing: %(columns)s.") % said
-        case SheetProblem.OTHER_KIND:
-            return (
-                _("Sheet “%(sheet)s” is the template of the other list (students or staff). Choose that list.") % said
-            )
-        case SheetProblem.DOUBLE_COLUMN:
-            return _("Sheet “%(sheet)s”, row %(row)s: these columns stand there twice: %(columns)s.") % said
-        case SheetProblem.UNKNOWN_COLUMNS:
-            return (
-                _("Sheet “%(sheet)s”: these columns are not part of the template and are not read: %(columns)s.") % said
-            )
-        case SheetProblem.NO_ROWS:
-            return _("Sheet “%(sheet)s” has a header but no row beneath it.") % said
-        case SheetProblem.IGNORED:
-            return _("Sheet “%(sheet)s” is hidden or has no header of the template; it was not read.") % said
 
 
 def say_faults(faults: Iterable[Mapping[str, Any]]) -> str:
@@ -58,46 +32,59 @@ def say_faults(faults: Iterable[Mapping[str, Any]]) -> str:
 
 
 def error_workbook(audience: Audience, rows: Iterable[ImportRow], categories: Sequence[str], school_name: str) -> bytes:
+    """`stream_errors` in one piece, for a file on a disk."""
+    template = BY_KIND[Kind.STUDENTS if audience is Audience.STUDENT else Kind.STAFF]
+    return b"".join(stream_errors(template, rows, categories, school_name))
+
+
+def stream_errors(
+    template: Template, rows: Iterable[ImportRow], categories: Sequence[str], school_name: str
+) -> Iterator[bytes]:
     """The rejected rows as they were typed, wrong cells coloured and commented, under the template's own header.
 
     Two columns follow at the right (what is wrong, and where the row stood); the import does not read them, so the
-    workbook can be sent again as soon as the cells are mended.
+    workbook can be sent again as soon as the cells are mended. Rows are asked for while the file is being sent.
     """
-    template = TEMPLATES[audience]
-    headers = template.headers
-    lines: list[list[str]] = []
-    marks: dict[tuple[int, int], str] = {}
-    for number, row in enumerate(rows, start=1):
-        origin = _("sheet %(sheet)s, row %(row)s") % {"sheet": row.sheet, "row": row.row}
-        lines.append([*(str(row.raw.get(header, "")) for header in headers), say_faults(row.faults), origin])
-        for fault in row.faults:
-            if fault["header"] in headers:
-                key = (number, headers.index(fault["header"]) + 1)
-                words = describe(fault["kind"], fault["params"])
-                marks[key] = f"{marks[key]}\n{words}" if key in marks else words
     order = [column for column, _header in template.columns]
+    choices: dict[Field, Sequence[str]] = {
+        Field.SCHOOL: [school_name],
+        Field.SEX: ["男", "女"],
+        Field.CATEGORY: categories,
+        Field.PLACE_KIND: list(PLACE_CHOICES),
+    }
     widths = [22.0 if column in (Field.SCHOOL, Field.COLLEGE) else 15.0 for column in order]
-    return write_workbook(
+    yield from stream_workbook(
         [
-            SheetPlan(
+            StreamedSheet(
                 template.title,
-                [*headers, PROBLEM_HEADER, ORIGIN_HEADER],
-                lines,
+                [*template.headers, PROBLEM_HEADER, ORIGIN_HEADER],
+                error_lines(template, rows),
                 widths=[*widths, 60.0, 24.0],
-                choices={
-                    order.index(Field.SCHOOL) + 1: [school_name],
-                    order.index(Field.SEX) + 1: ["男", "女"],
-                    order.index(Field.CATEGORY) + 1: list(categories),
-                },
-                marks=marks,
+                choices={at: choices[column] for at, column in enumerate(order, start=1) if column in choices},
+                wrapped=frozenset({len(order) + 1}),
             ),
-            SheetPlan(
+            StreamedSheet(
                 HELP_SHEET,
-                rows=[
-                    (_("Mend the coloured cells; the comment on each says what is wrong."),),
-                    (_("Then upload this workbook again. The last two columns are not read."),),
+                lines=[
+                    Line((_("Mend the coloured cells; the comment on each says what is wrong."),)),
+                    Line((_("Then upload this workbook again. The last two columns are not read."),)),
                 ],
                 widths=[80.0],
             ),
         ]
     )
+
+
+def error_lines(template: Template, rows: Iterable[ImportRow]) -> Iterator[Line]:
+    """One line a rejected row: its cells, what is wrong with them, where it stood; wrong cells are marked."""
+    headers = template.headers
+    places = {str(column): at for at, (column, _header) in enumerate(template.columns, start=1)}
+    for row in rows:
+        origin = _("sheet %(sheet)s, row %(row)s") % {"sheet": row.sheet, "row": row.row}
+        marks: dict[int, str] = {}
+        for fault in row.faults:
+            place = places.get(fault["field"])
+            if place is not None:
+                words = describe(fault["kind"], fault["params"])
+                marks[place] = f"{marks[place]}\n{words}" if place in marks else words
+        yield Line([*(str(row.raw.get(header) or "") for header in headers), say_faults(row.faults), origin], marks)

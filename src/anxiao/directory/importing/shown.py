@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from anxiao.directory.importing.faults import describe, describe_note
-from anxiao.directory.importing.plan import Creation
-from anxiao.directory.importing.report import say_finding
-from anxiao.directory.importing.sheets import BLOCKING, TEMPLATES, Field, SheetProblem
+from anxiao.directory.importing.faults import describe, describe_note, listed
+from anxiao.directory.importing.findings import BLOCKING, SheetProblem, say_finding
+from anxiao.directory.importing.pages import SamePerson
+from anxiao.directory.importing.plan import Creation, Surprise
+from anxiao.directory.importing.templates import BY_KIND, Field, Kind, Template
 from anxiao.directory.models import DirectoryImport, ImportRow
-from anxiao.directory.names import Audience, RowVerdict
+from anxiao.directory.names import RowVerdict
+from anxiao.ui.templatetags.ui import mask
 
 _LISTED = 200
 _VISIBLE_SPACE = str.maketrans({"\n": "↵", "\r": "↵", "\t": "→", "\u00a0": "␣", "\u3000": "␣"})
+_PHONES = frozenset({Field.PHONE, Field.COUNSELLOR_PHONE})
+_SEXES = {"M": "男", "F": "女"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,52 +41,76 @@ class ShownChange:
     label: str
     before: str
     after: str
-    is_phone: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ShownRow:
-    """One row of the sheet."""
+    """One row of the difference; ``place`` says where it stands in the file and is empty when it does not."""
 
-    sheet: str
-    row: int
+    key: int
+    place: str
     number: str
     name: str
     category: str
     unit: str
     phone: str
-    changes: list[ShownChange]
-    faults: list[ShownFault]
-    notes: list[ShownFault]
+    chosen: bool = False
+    changes: list[ShownChange] = field(default_factory=list)
+    faults: list[ShownFault] = field(default_factory=list)
+    notes: list[ShownFault] = field(default_factory=list)
+
+
+def template_of(import_: DirectoryImport) -> Template:
+    """The sheet that an import's file was read as."""
+    return BY_KIND[Kind(import_.template)]
 
 
 def shown_rows(import_: DirectoryImport, rows: Iterable[ImportRow]) -> list[ShownRow]:
     """The rows of one page."""
-    return [_row(Audience(import_.audience), row) for row in rows]
+    template = template_of(import_)
+    return [_row(template, row) for row in rows]
 
 
-def _row(audience: Audience, row: ImportRow) -> ShownRow:
+def same_rows(people: Iterable[SamePerson]) -> list[ShownRow]:
+    """People whose rows change nothing."""
+    return [ShownRow(0, "", who.number, who.name, who.category, who.unit, "") for who in people]
+
+
+def _row(template: Template, row: ImportRow) -> ShownRow:
     values: Mapping[str, Any] = row.values
-    template = TEMPLATES[audience]
-    number = values.get("number") or row.raw.get(template.header_of(Field.NUMBER), "")
-    name = values.get("name") or row.raw.get(template.header_of(Field.NAME), "")
-    unit = values.get("college", "")
-    if audience is Audience.STUDENT:
-        unit = " / ".join(
-            part for part in (unit, f"{values.get('grade', '')} {values.get('class', '')}".strip()) if part
-        )
+
+    def value(wanted: Field) -> str:
+        found = values.get(wanted.value) or (row.raw.get(template.header_of(wanted)) if _has(template, wanted) else "")
+        return str(found or "")
+
     return ShownRow(
-        sheet=row.sheet,
-        row=row.row,
-        number=_visible(number),
-        name=_visible(name),
-        category=values.get("category", ""),
-        unit=unit,
-        phone=values.get("phone", ""),
-        changes=[_change(audience, field, before, after) for field, (before, after) in row.changes.items()],
+        key=row.pk,
+        place=f"{row.sheet} · {row.row}" if row.row else "",
+        number=_visible(value(Field.NUMBER)),
+        name=_visible(value(Field.NAME)),
+        category=values.get("category") or "",
+        unit=_unit(values) or _held(row),
+        phone=mask(values.get("phone")) if values.get("phone") else "",
+        chosen=row.chosen,
+        changes=[_change(template, name, before, after) for name, (before, after) in row.changes.items()],
         faults=[_cell(row, fault, describe(fault["kind"], fault["params"])) for fault in row.faults],
-        notes=[_cell(row, note, describe_note(note["kind"], note["params"])) for note in values.get("notes", ())],
+        notes=[_cell(row, note, describe_note(note["kind"], note["params"])) for note in row.notes],
     )
+
+
+def _has(template: Template, wanted: Field) -> bool:
+    return any(column is wanted for column, _header in template.columns)
+
+
+def _unit(values: Mapping[str, Any]) -> str:
+    klass = f"{values.get('grade') or ''} {values.get('class') or ''}".strip()
+    return " / ".join(part for part in (values.get("college") or values.get("unit") or "", klass) if part)
+
+
+def _held(row: ImportRow) -> str:
+    """The class or unit of somebody who does not stand in the file."""
+    before, _after = row.changes.get("organisation", ("", ""))
+    return str(before or "")
 
 
 def _visible(text: str, limit: int = 24) -> str:
@@ -92,19 +120,26 @@ def _visible(text: str, limit: int = 24) -> str:
 
 
 def _cell(row: ImportRow, fault: Mapping[str, Any], words: str) -> ShownFault:
-    return ShownFault(f"{fault['column']}{row.row}", fault["header"], _visible(fault["value"], 40), words)
+    where = f"{fault['column']}{row.row}" if fault.get("column") else ""
+    return ShownFault(where, fault["header"], _visible(str(fault["value"] or ""), 40), words)
 
 
-def _change(audience: Audience, field: str, before: str, after: str) -> ShownChange:
-    template = TEMPLATES[audience]
-    if field == "organisation":
-        label = template.header_of(Field.CLASS if audience is Audience.STUDENT else Field.COLLEGE)
+def _change(template: Template, name: str, before: Any, after: Any) -> ShownChange:
+    if name == "organisation":
+        wanted = Field.CLASS if _has(template, Field.CLASS) else Field.COLLEGE
+    elif name == "counsellor":
+        return ShownChange(_("Counsellor"), str(before or ""), str(after or ""))
     else:
-        label = template.header_of(Field(field))
-    if field == "sex":
-        words = {"M": "男", "F": "女"}
-        before, after = words.get(before, before), words.get(after, after)
-    return ShownChange(label, before, after, is_phone=field == "phone")
+        wanted = Field(name) if name in set(Field) else Field.NAME
+    label = template.header_of(wanted) if _has(template, wanted) else name
+    before, after = str(before or ""), str(after or "")
+    if wanted in _PHONES:
+        before, after = mask(before), mask(after)
+        if before == after:
+            after = f"{after} · {_('other digits in the middle')}"
+    elif wanted is Field.SEX:
+        before, after = _SEXES.get(before, before), _SEXES.get(after, after)
+    return ShownChange(label, before, after)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,54 +159,137 @@ def shown_creations(import_: DirectoryImport, creations: Iterable[Creation]) -> 
         "department": _("New departments"),
         "class": _("New classes"),
         "counsellor": _("Counsellors newly linked to a class"),
+        "campus": _("New campuses"),
+        "building": _("New buildings"),
+        "floor": _("New floors"),
+        "room": _("New rooms"),
     }
     names: dict[str, list[str]] = {kind: [] for kind in labels}
     for creation in creations:
         replaced = " " + _("(until now %(name)s)") % {"name": creation.before} if creation.before else ""
-        names[creation.kind].append(creation.name + replaced)
+        names.setdefault(creation.kind, []).append(creation.name + replaced)
     made: Mapping[str, int] = import_.counts.get("makes", {})
     return [
-        ShownCreations(label, made[kind], names[kind][:_LISTED], max(0, len(names[kind]) - _LISTED))
+        ShownCreations(label, made[kind], names[kind][:_LISTED], max(0, made[kind] - len(names[kind][:_LISTED])))
         for kind, label in labels.items()
         if made.get(kind)
     ]
 
 
 def shown_findings(import_: DirectoryImport) -> list[tuple[str, str]]:
-    """(tone, sentence) for each remark about a sheet."""
-    return [
+    """(tone, sentence) for each remark about the file and its sheets."""
+    counts = import_.counts
+    said = []
+    if again := import_.summary.get("again"):
+        said.append(("info", _("This very file was applied before, as import %(number)s.") % {"number": again}))
+    if foreign := counts.get("other_school"):
+        words = ngettext(
+            "%(number)s row names another school. Rows of other schools are never imported.",
+            "%(number)s rows name another school. Rows of other schools are never imported.",
+            foreign,
+        )
+        said.append(("warning", words % {"number": f"{foreign:,}"}))
+    if import_.full_list and (unread := counts.get("unreadable_numbers")):
+        words = ngettext(
+            "%(number)s row has no readable number. Who stands there may appear among those not in the file.",
+            "%(number)s rows have no readable number. Who stands there may appear among those not in the file.",
+            unread,
+        )
+        said.append(("warning", words % {"number": f"{unread:,}"}))
+    return said + [
         ("warning" if SheetProblem(finding["problem"]) in BLOCKING else "info", say_finding(finding))
-        for finding in import_.counts.get("findings", ())
+        for finding in import_.summary.get("findings") or counts.get("findings") or ()
     ]
 
 
-def effects_of(import_: DirectoryImport) -> list[str]:
+def shown_surprises(surprises: Iterable[Surprise], leavers: int) -> list[str]:
+    """What is so large that it must be confirmed in words; leaving counts only when somebody has been chosen."""
+    said = []
+    for one in surprises:
+        numbers = {"count": f"{one.count:,}", "of": f"{one.of:,}"}
+        if one.kind == "moving":
+            said.append(_("%(count)s of %(of)s people move to another class or unit: more than a tenth.") % numbers)
+        elif leavers and one.kind == "leaving":
+            numbers["leavers"] = f"{leavers:,}"
+            words = ngettext(
+                "%(count)s of %(of)s people are not in the file, and %(leavers)s leaves.",
+                "%(count)s of %(of)s people are not in the file, and %(leavers)s leave.",
+                leavers,
+            )
+            said.append(words % numbers)
+        elif leavers and one.kind == "class":
+            numbers["names"] = listed(one.names) + ("…" if one.count > len(one.names) else "")
+            said.append(
+                ngettext(
+                    "%(count)s whole class may end up without anybody: %(names)s.",
+                    "%(count)s whole classes may end up without anybody: %(names)s.",
+                    one.count,
+                )
+                % numbers
+            )
+    return said
+
+
+def effects_of(import_: DirectoryImport, leavers: int) -> list[str]:
     """What applying will do, as sentences with numbers."""
     counts = import_.counts
-    new, changed, rejected = (
-        counts[verdict.value] for verdict in (RowVerdict.NEW, RowVerdict.CHANGED, RowVerdict.REJECTED)
-    )
-    effects = []
-    if new:
-        effects.append(ngettext("%(number)s person is added.", "%(number)s people are added.", new) % {"number": new})
-    if changed:
-        effects.append(
-            ngettext("%(number)s person is changed.", "%(number)s people are changed.", changed) % {"number": changed}
-        )
-    if rejected:
-        effects.append(
+
+    def of(verdict: RowVerdict) -> int:
+        return int(counts.get(verdict.value) or 0)
+
+    joins, moves, changed = of(RowVerdict.JOINS), of(RowVerdict.MOVES), of(RowVerdict.CHANGED)
+    rejected, stay = of(RowVerdict.REJECTED), of(RowVerdict.LEAVES) - leavers
+    said = [
+        (joins, ngettext("%(number)s person is added.", "%(number)s people are added.", joins)),
+        (
+            moves,
+            ngettext(
+                "%(number)s person moves to another class or unit.",
+                "%(number)s people move to another class or unit.",
+                moves,
+            ),
+        ),
+        (changed, ngettext("%(number)s person is changed.", "%(number)s people are changed.", changed)),
+        (
+            leavers,
+            ngettext(
+                "%(number)s person leaves the list from today; what they reported is kept.",
+                "%(number)s people leave the list from today; what they reported is kept.",
+                leavers,
+            ),
+        ),
+        (
+            stay,
+            ngettext(
+                "%(number)s person who is not in the file stays on the list.",
+                "%(number)s people who are not in the file stay on the list.",
+                stay,
+            ),
+        ),
+        (
+            rejected,
             ngettext(
                 "%(number)s rejected row stays out; you can download, mend and upload it afterwards.",
                 "%(number)s rejected rows stay out; you can download, mend and upload them afterwards.",
                 rejected,
-            )
-            % {"number": rejected}
-        )
-    effects.append(_("It happens all at once or not at all. Reports already made stay as they are."))
+            ),
+        ),
+    ]
+    effects = [words % {"number": f"{number:,}"} for number, words in said if number]
+    effects.append(_("It happens all at once or not at all, and can be undone while nothing builds on it."))
     return effects
 
 
-def changes_anything(import_: DirectoryImport) -> bool:
+def people_touched(import_: DirectoryImport, leavers: int) -> int:
+    """How many people applying would touch."""
+    counts = import_.counts
+    kinds = (RowVerdict.JOINS, RowVerdict.MOVES, RowVerdict.CHANGED)
+    return sum(int(counts.get(kind.value) or 0) for kind in kinds) + leavers
+
+
+def changes_anything(import_: DirectoryImport, leavers: int) -> bool:
     """Whether applying would write anything."""
     counts = import_.counts
-    return bool(counts[RowVerdict.NEW.value] or counts[RowVerdict.CHANGED.value] or any(counts["makes"].values()))
+    made: Mapping[str, int] = counts.get("makes", {})
+    links = counts.get(RowVerdict.COUNSELLOR.value)
+    return bool(people_touched(import_, leavers) or links or any(made.values()))

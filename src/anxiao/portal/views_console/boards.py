@@ -15,7 +15,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from anxiao.accounts.queries import activation_counts
+from anxiao.accounts.queries import open_alarms
 from anxiao.base.clock import SHANGHAI, now
 from anxiao.base.permissions import Permission
 from anxiao.base.scope import SHARED_SCHOOL, Scope
@@ -53,6 +53,7 @@ from anxiao.reporting.queries.boards import (
 from anxiao.reporting.queries.people import Listing, names, where_node, where_nodes, where_place
 from anxiao.reporting.queries.places import place_board
 from anxiao.reporting.queries.sheets import sheet_counts
+from anxiao.reporting.queries.way_in import way_in
 from anxiao.ui.charts import Chart, Series, hour_curve
 
 SORTS = ("name", "missing", "unwell", "rate")
@@ -134,16 +135,16 @@ def place(request: HttpRequest, place_id: int) -> HttpResponse:
 @require_GET
 @login_required
 def activation(request: HttpRequest, node_id: int) -> HttpResponse:
-    """Activation of the node and its children; apart from the board, because it counts accounts, not counters."""
+    """How far the people of the node and of its children have come on their way in."""
     scope, moment = scope_of(request), now()
     found = get_organisation(scope, node_id)
     children = children_of(scope, found)
     day = moment.astimezone(SHANGHAI).date()
-    counts = activation_counts(scope, [found.pk, *(c.pk for c in children)], day)
+    counts = way_in(scope, [found.pk, *(c.pk for c in children)], day)
     context = {
         "node": found,
-        "whole": counts.get(found.pk),
-        "rows": [(child, counts[child.pk]) for child in children if child.pk in counts and counts[child.pk].people],
+        "whole": counts[found.pk],
+        "rows": [(child, counts[child.pk]) for child in children if counts[child.pk].people],
         "print_url": reverse("settings:activation_node", args=[found.pk])
         if scope.may(Permission.ACTIVATION_PRINT, found.path)
         else "",
@@ -208,6 +209,7 @@ def _node(request: HttpRequest, scope: Scope, found: Organisation, moment: datet
         "trail": crumbs(scope, trail_of(scope, found), query=of.query),
         "hours": _hours(board, of, moment, hours_before),
         "trend": _trend(days),
+        "code_alarms": open_alarms(scope, of.day) if of.is_today else 0,
         "activation_url": reverse("portal:console_activation", args=[found.pk]) if of.is_today else "",
         "may_exempt": found.school_id != SHARED_SCHOOL and scope.may(Permission.EXEMPT, found.path),
         "import_url": _maybe("directory:imports", "directory:import")
@@ -253,6 +255,8 @@ def _mine(request: HttpRequest, scope: Scope, nodes: Sequence[Organisation], mom
     context |= _live(scope, of, rows, Watch("mine", of.day, of.round.pk, *ids))
     if is_part(request):
         return render(request, "portal/console/_numbers.html", context | {"part": True})
+    if of.is_today:
+        context["code_alarms"] = open_alarms(scope, of.day)
     if together and urls["missing"]:
         where = where_nodes(scope, nodes)
         context |= _names_card(scope, names(scope, Listing.MISSING, where, of.round, limit=FEW), urls, of)

@@ -5,12 +5,20 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS
+from django.db import DEFAULT_DB_ALIAS, connections
 
 from anxiao.base.locks import school_roster_lock
 from anxiao.base.scope import NOBODY
 from anxiao.base.tenancy import school_context
-from anxiao.reporting.metrics import ALL_METRICS, OF_REPORTS, OF_ROSTER, REPORT_METRICS, ROSTER_METRICS, TRUTH
+from anxiao.reporting.metrics import (
+    ALL_METRICS,
+    BEGINNERS,
+    OF_REPORTS,
+    OF_ROSTER,
+    REPORT_METRICS,
+    ROSTER_METRICS,
+    TRUTH,
+)
 from anxiao.reporting.queries.months import countable_from
 from anxiao.statistics import commands as counters
 
@@ -43,10 +51,18 @@ def recount_after_roster_change(*, school_id: int, since: date, now: datetime, *
     recount(school_id=school_id, since=since)
 
 
+def note_beginners(*, school_id: int, using: str = DEFAULT_DB_ALIAS) -> int:
+    """Note who has reported with their own hand, after reports came by another way than the doors; returns how many."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(BEGINNERS, {"school_id": school_id})
+        return int(cursor.rowcount)
+
+
 def rebuild(*, school_id: int) -> int:
     """Recount a whole school in a transaction of its own; returns how many counters were wrong."""
     with school_context(f"0,{school_id}"):
         school_roster_lock(school_id)
+        note_beginners(school_id=school_id)
         return recount(school_id=school_id)
 
 

@@ -155,7 +155,11 @@ def board_of(
 ) -> Board:
     """The board made of numbers that were read already, those of ``nodes_of_board``."""
     audiences = round.campaign.audiences
-    rows = [Child(child, figures(found[child.pk], audiences)) for child in children]
+    rows = [
+        child
+        for child in (Child(node, figures(found[node.pk], audiences)) for node in children)
+        if not _is_gone(child, round.day)
+    ]
     beneath = sum((row.figures for row in rows), NOTHING)
     total = found.get(node.pk, {})
     own = figures(total, audiences) - beneath if rows and node.school_id != SHARED_SCHOOL else None
@@ -169,6 +173,12 @@ def board_of(
         hours=_hours(total, audiences, (Metric.ON_TIME, Metric.LATE)),
         late_hours=_hours(total, audiences, (Metric.LATE,)),
     )
+
+
+def _is_gone(child: Child, day: date) -> bool:
+    """A node that merged or graduated before that day: shown as long as it still counts somebody."""
+    closed_on = child.node.closed_on
+    return closed_on is not None and closed_on <= day and child.figures == NOTHING
 
 
 def figures_of_nodes(scope: Scope, nodes: Iterable[Organisation], round: Round) -> dict[int, Figures]:
