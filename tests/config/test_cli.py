@@ -29,6 +29,7 @@ COMMANDS = [
     "prepare-database",
     "found-province",
     "import-directory",
+    "sync-key",
     "demo-data",
     "doctor",
     "housekeeping",

@@ -215,6 +215,24 @@ def import_directory(
     raise typer.Exit(status)
 
 
+@app.command("sync-key")
+def sync_key(
+    school: Annotated[str, typer.Option(help="Ten-digit code of the school.")],
+    name: Annotated[str, typer.Option(help="Which software will use it.")] = "",
+    end: Annotated[int, typer.Option(help="End the key with this number instead.", min=0, metavar="NUMBER")] = 0,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Make, list or end the keys with which a school's own software brings its directory (/api/v1/directory/).
+
+    With --name a new key is made and printed, once; without it the school's keys are listed.
+    """
+    with _django(data):
+        from anxiao.config import importing
+
+        for line in importing.keys_of(school, name=name, end=end):
+            typer.echo(line)
+
+
 @app.command("demo-data")
 def demo_data(
     people: Annotated[int, typer.Option(help="People in all, over three universities.", min=100)] = 3000,

@@ -20,9 +20,9 @@ from anxiao.base.errors import Refused
 from anxiao.base.scope import SHARED_SCHOOL, system_scope
 from anxiao.base.tenancy import school_context
 from anxiao.config.environment import NotReady
-from anxiao.directory.importing import commands, plan, report
+from anxiao.directory.importing import commands, keys, plan, report
 from anxiao.directory.importing.templates import BY_KIND, Kind
-from anxiao.directory.models import DirectoryImport, Organisation, School
+from anxiao.directory.models import DirectoryImport, Organisation, School, SyncKey
 from anxiao.directory.names import ImportTemplate, OrganisationKind, RowVerdict
 
 ORIGIN = "command-line"
@@ -106,6 +106,22 @@ def run(
     if len(jobs) > 1:
         say(f"{len(jobs)} files of {len(schools)} schools: {rejected} rows rejected, {refused} files refused.")
     return REFUSED if refused else REJECTED if rejected else 0
+
+
+def keys_of(school_code: str, *, name: str, end: int) -> list[str]:
+    """Make a key, or end one; lines to print: the new key, or all keys of the school."""
+    school, by, now = _school(school_code), system_scope(ORIGIN), clock.now()
+    with school_context(f"{SHARED_SCHOOL},{school.pk}"):
+        if name:
+            return [f"Key for {name}, shown only now: {keys.make_key(by=by, school=school, name=name, now=now)}"]
+        lines = []
+        for key in SyncKey.objects.filter(school_id=school.pk):
+            if key.pk == end:
+                keys.end_key(by=by, key=key, now=now)
+            state = f"ended {key.ended_at:%Y-%m-%d}" if key.ended_at else "open"
+            used = f"used {key.used_at:%Y-%m-%d}" if key.used_at else "never used"
+            lines.append(f"{key.pk:>5}  {key.name}: {state}, {used}")
+    return lines
 
 
 def cores() -> int:

@@ -6,6 +6,7 @@ from typing import Any
 
 from anxiao import __version__
 from anxiao.base.permissions import Permission, Role
+from anxiao.config import openapi_directory
 from anxiao.directory.names import OrganisationKind
 from anxiao.reporting.names import ZeroCategory
 from anxiao.reporting.rules_sheets import Standing
@@ -167,8 +168,8 @@ DOCUMENT: dict[str, Any] = {
         "version": __version__,
         "summary": "Daily reports and zero reports of a province's universities",
         "description": (
-            "Reading for programs, with the session of somebody who is signed in and within what they may see. "
-            "Reports themselves are sent through /intake/v1/."
+            "Reading for programs, with the session of somebody who is signed in and within what they may see; and "
+            "with a key of its own, bringing a school's directory. Reports themselves are sent through /intake/v1/."
         ),
         "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
     },
@@ -226,11 +227,13 @@ DOCUMENT: dict[str, Any] = {
                 },
             }
         },
+        **openapi_directory.PATHS,
     },
     "components": {
         "securitySchemes": {
-            "session": {"type": "apiKey", "in": "cookie", "name": "anxiao", "description": "the session of a browser"}
+            "session": {"type": "apiKey", "in": "cookie", "name": "anxiao", "description": "the session of a browser"},
+            **openapi_directory.SECURITY_SCHEMES,
         },
-        "schemas": SCHEMAS,
+        "schemas": {**SCHEMAS, **openapi_directory.SCHEMAS},
     },
 }

@@ -421,6 +421,23 @@ class ImportHeader(models.Model):
         ]
 
 
+class SyncKey(models.Model):
+    """The key with which a school's own software brings its directory by night.  Only its hash is kept."""
+
+    id = models.AutoField(primary_key=True)
+    school_id = models.IntegerField()
+    name = models.CharField(max_length=60, help_text="which software")
+    key_hash = models.CharField(max_length=64, unique=True)
+    made_by = models.IntegerField()
+    made_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "sync_key"
+        ordering: ClassVar[list[str]] = ["id"]
+
+
 class Onboarding(models.Model):
     """A school's application (mission A.2): who administers the platform, who answers for the epidemic reports."""
 

@@ -68,7 +68,7 @@ def upload_import(
     `LARGEST_UPLOAD`; whatever is wrong inside the file is said later, in ``import_.error``.
     """
     import_ = _begin(by=by, school=school, kind=kind, filename=filename, full_list=full_list, now=now)
-    vault.keep(import_, file)
+    vault.keep(import_, file, most=LARGEST_UPLOAD)
     if import_.file_size == 0:
         raise Refused(_("The file is empty."), code="empty")
     if import_.file_size > LARGEST_UPLOAD:

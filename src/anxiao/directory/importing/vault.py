@@ -18,14 +18,19 @@ from anxiao.directory.models import DirectoryImport, ImportFile
 PIECE = 1024 * 1024
 
 
-def keep(import_: DirectoryImport, file: BinaryIO) -> None:
-    """Seal a file and keep it; sets ``file_digest`` (SHA-256, hex) and ``file_size`` of the import and saves them."""
+def keep(import_: DirectoryImport, file: BinaryIO, *, most: int | None = None) -> None:
+    """Seal a file and keep it; sets ``file_digest`` (SHA-256, hex) and ``file_size`` of the import and saves them.
+
+    Stops behind ``most`` bytes: the size then says that there were more.
+    """
     boxes, digest, size = _boxes(), hashlib.sha256(), 0
     for part, piece in enumerate(iter(lambda: file.read(PIECE), b"")):
         digest.update(piece)
         size += len(piece)
         box = boxes.seal(piece, _context(import_, part))
         ImportFile.objects.create(school_id=import_.school_id, source=import_, part=part, sealed=box)
+        if most is not None and size > most:
+            break
     import_.file_digest, import_.file_size = digest.hexdigest(), size
     import_.save(update_fields=["file_digest", "file_size"])
 
