@@ -44,7 +44,7 @@ def read_workbook(data: bytes) -> Workbook:
             cells = {
                 column: Cell(column, value.text if isinstance(value, OddCell) else value, kind_of(value))
                 for column, value in enumerate(values, start=1)
-                if value is not None and (isinstance(value, OddCell) or value.strip())
+                if value
             }
             if cells:
                 sheet.rows.append(Row(number, cells))

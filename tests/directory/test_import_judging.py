@@ -21,6 +21,7 @@ from anxiao.directory.importing.reading.assembled import Assembler
 from anxiao.directory.importing.reading.careful import CellJudge, RowJudge
 from anxiao.directory.importing.reading.child import line_from
 from anxiao.directory.importing.reading.headers import look
+from anxiao.directory.importing.reading.lines import copied, copied_json
 from anxiao.directory.importing.reading.quick import QuickJudge
 from anxiao.directory.importing.templates import BY_KIND, STAFF, STUDENTS
 from tests.directory import import_sheets as make
@@ -261,6 +262,12 @@ def test_both_quick_ways_say_what_the_careful_judge_says(rows: list[dict[str, An
 
 def _with(row: list[Any], cells: dict[str, Any]) -> list[Any]:
     return [cells.get(header, value) for header, value in zip(STUDENTS.headers, row, strict=True)]
+
+
+def test_what_copy_would_misread_is_escaped() -> None:
+    assert copied("a\tb\\c\nd\re\x00f\ud800") == "a\\tb\\\\c\\nd\\re\ufffdf\ufffd"
+    assert copied_json({"甲": "a\tb\x00"}) == '{"甲":"a\\\\tb\ufffd"}'
+    assert copied_json([]) == r"\N"
 
 
 def test_good_rows_take_the_quick_way_once_their_words_are_known() -> None:

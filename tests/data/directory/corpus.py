@@ -247,11 +247,10 @@ def many_entries(count: int, *, said: int | None = None) -> bytes:
 
 
 def hidden_behind_64_bits() -> bytes:
-    """The short end record says one part, the long one a hundred thousand."""
-    plain = many_entries(100_000, said=1)
-    body, end = plain[:-22], plain[-22:]
-    length = len(body) - 31
-    long = struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 100_000, 100_000, length, 31)
+    """The short end record says one part, the long one six hundred thousand."""
+    body = many_entries(600_000)[:-22]
+    end = struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, 1, 1, 47, 31, 0)
+    long = struct.pack("<4sQ2H2I4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 600_000, 600_000, len(body) - 31, 31)
     return body + long + struct.pack("<4sIQI", b"PK\x06\x07", 0, len(body), 1) + end
 
 
@@ -283,6 +282,12 @@ def nothing_but_tags() -> bytes:
     return book_of(Raw(sheet), strings=f'<sst xmlns="{MAIN}">{tags}</sst>', how=zipfile.ZIP_STORED)
 
 
+def deep_book() -> bytes:
+    """The list of sheets as millions of tags, each within the one before."""
+    relation = relations(("officeDocument", "xl/workbook.xml"))
+    return archive([("_rels/.rels", relation), ("xl/workbook.xml", "<a>" * 9_000_000)], zipfile.ZIP_STORED)
+
+
 def deep_markup() -> bytes:
     """A million tags, each within the one before."""
     return book_of(Raw(f'<worksheet xmlns="{MAIN}">' + "<a>" * 3_000_000), how=zipfile.ZIP_STORED)
@@ -300,7 +305,7 @@ HOSTILE: dict[str, tuple[Made, str]] = {
     "parts overlap": (overlapping, "bomb"),
     "a hundred thousand parts": (lambda: many_entries(100_000), "bomb"),
     "a hundred thousand parts, said to be one": (lambda: many_entries(100_000, said=1), "bomb"),
-    "a hundred thousand parts behind 64 bits": (hidden_behind_64_bits, "bomb"),
+    "six hundred thousand parts behind 64 bits": (hidden_behind_64_bits, "bomb"),
     "an outer entity in the sheet": (lambda: book_of(Raw(DOCTYPE + OPEN + CLOSE)), "forbidden_markup"),
     "nested entities in the sheet": (lambda: book_of(Raw(NESTED + "<a>&b;</a>")), "forbidden_markup"),
     "an outer entity among the strings": (
@@ -333,6 +338,7 @@ HOSTILE: dict[str, tuple[Made, str]] = {
     "blank cells without end": (blank_cells, "bomb"),
     "tags without strings": (nothing_but_tags, "bomb"),
     "tags within tags": (deep_markup, "bomb"),
+    "tags within tags around the sheets": (deep_book, "bomb"),
     "cut short": (lambda: book_of(Raw(OPEN + CLOSE))[:700], "damaged"),
     "broken markup": (lambda: book_of(Raw(OPEN + "<row")), "damaged"),
     "a string that does not exist": (

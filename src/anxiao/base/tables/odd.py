@@ -57,15 +57,13 @@ class OddReader:
         return self.done[0][1]
 
     def all(self, data: bytes, more: Callable[[], bytes], last: int) -> Iterator[tuple[int, list[Value]]]:
-        """All rows after row `last`, from `data` on."""
+        """All rows from `data` on, which begin after row `last`."""
         parser = self._parser()
-        self.row_number = 0
+        self.row_number = last
         while data:
             for start in range(0, len(data), PIECE):
                 parser.Parse(data[start : start + PIECE], False)
-                for number, values in self.done:
-                    if number > last:
-                        yield number, values
+                yield from self.done
                 self.done.clear()
             data = more()
         parser.Parse(b"", True)

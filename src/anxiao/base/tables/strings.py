@@ -12,7 +12,7 @@ from anxiao.base.tables.markup import DEPTH, PIECE, character_data, is_utf8, loc
 from anxiao.base.tables.model import Limits, TableProblem, UnreadableTable
 
 _ITEM = re.compile(r'<si><t(?: xml:space="preserve")?>([^<]*)</t></si>')
-_END = b"</si>"
+_FIRST = re.compile(rb"<([A-Za-z0-9]{1,20}:)?si>")
 _KEPT = 8_192
 _SHORT = 64
 _FAIR = 4 * 1024 * 1024
@@ -70,8 +70,8 @@ class Strings:
 def read_strings(part: IO[bytes], limits: Limits, advance: Callable[[int], None]) -> Strings:
     """The table in `part`. `advance` is told how many bytes have been read."""
     strings = Strings(limits.string_bytes)
-    head = b""
-    rest = b""
+    head = rest = prefix = b""
+    end = b"</si>"
     weighed = 0
 
     def more() -> bytes:
@@ -86,27 +86,31 @@ def read_strings(part: IO[bytes], limits: Limits, advance: Callable[[int], None]
     while piece := more():
         rest += piece
         if not head:
-            start = rest.find(b"<si>")
-            if start < 0:
+            found = _FIRST.search(rest)
+            if not found:
                 if len(rest) > PIECE:
                     break
                 continue
-            head, rest = rest[:start], rest[start:]
+            head, rest = rest[: found.start()], rest[found.start() :]
             if b"<!" in head or not is_utf8(head):
                 break
-        cut = rest.rfind(_END) + len(_END)
-        if cut < len(_END):
+            prefix = found.group(1) or b""
+            end = b"</" + prefix + b"si>"
+        cut = rest.rfind(end) + len(end)
+        if cut < len(end):
             if len(rest) > limits.row_bytes:
                 raise UnreadableTable(TableProblem.TOO_MUCH_TEXT)
             continue
         whole, rest = rest[:cut], rest[cut:]
-        text = whole.decode("utf-8")
-        if "<!" in text or "<?" in text:
+        if b"<!" in whole or b"<?" in whole:
             rest = whole + rest
             break
-        _take(head, text, strings)
+        if prefix:
+            # Without comments and the like, a bracket is always a tag's.
+            whole = whole.replace(b"<" + prefix, b"<").replace(b"</" + prefix, b"</")
+        _take(head, b"</" + prefix + b"sst>", whole.decode("utf-8"), strings)
     else:
-        if not head or b"<si" in rest:
+        if not head or b"<" + prefix + b"si" in rest:
             # No string at all, markup of another dialect, or a part that is cut short.
             _parse(head + rest, b"", None, strings, limits)
         return strings
@@ -114,12 +118,12 @@ def read_strings(part: IO[bytes], limits: Limits, advance: Callable[[int], None]
     return strings
 
 
-def _take(head: bytes, text: str, strings: Strings) -> None:
+def _take(head: bytes, end: bytes, text: str, strings: Strings) -> None:
     """A piece that begins and ends between two items."""
     found = _ITEM.split(text)
     if any(gap and not gap.isspace() for gap in found[::2]):
         # Formatted runs or phonetic guides somewhere: expat reads this piece.
-        _parse(head + text.encode(), b"</sst>", None, strings, None)
+        _parse(head + text.encode(), end, None, strings, None)
         return
     texts = found[1::2]
     if "&" in text or "\r" in text:

@@ -39,7 +39,8 @@ _CELL = re.compile(
 )
 _ROW = re.compile(r'\s*<row(?: r="([0-9]{1,7})")?((?: [A-Za-z0-9:]+="[^"<>]*")*)(/?)>')
 _NUMBER = re.compile(r'\A.* r="([0-9]{1,7})".*\Z')
-_COLUMN = re.compile(rb"<col\b([^>]*)>")
+_SHEET_DATA = re.compile(rb"<([A-Za-z0-9]{1,20}:)?sheetData *(/?)>")
+_COLUMN = re.compile(rb"<(?:\w+:)?col\b([^>]*)>")
 _ATTRIBUTE = re.compile(rb'(min|max|hidden)="([^"]*)"')
 _MERGE = re.compile(rb'<(?:\w+:)?mergeCell [^>]*?ref="([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})"')
 _PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]{0,14}")
@@ -71,6 +72,7 @@ class Worksheet:
         self.merged: list[tuple[int, int, int, int]] = []
         self.hidden_columns: frozenset[int] = frozenset()
         self._hidden: tuple[int, list[int]] = (0, [])
+        self._prefix = b""
         self._columns: tuple[str, ...] = ()
         self._attributes: tuple[str, ...] = ()
         self._getters: list[Callable[[str], Value]] = []
@@ -109,10 +111,12 @@ class Worksheet:
         self._columns_of(head)
         last = 0
         odd = OddReader(self, head)
+        opening, closing = b"<" + self._prefix, b"</" + self._prefix
+        end = closing + b"row>"
         while True:
-            cut = rest.rfind(b"</row>")
+            cut = rest.rfind(end)
             if cut < 0:
-                if b"</sheetData" in rest:
+                if closing + b"sheetData" in rest:
                     # Only rows without cells, if any, stand before the end.
                     break
                 piece = more()
@@ -122,15 +126,20 @@ class Worksheet:
                     raise UnreadableTable(TableProblem.BOMB)
                 rest += piece
                 continue
-            text, rest = rest[:cut].decode("utf-8"), rest[cut + 6 :]
-            if "<!" in text or "<?" in text or "</sheetData" in text:
-                yield from self._odd(head + text.encode() + b"</row>" + rest, more, last)
+            whole, rest = rest[:cut], rest[cut + len(end) :]
+            if b"<!" in whole or b"<?" in whole or closing + b"sheetData" in whole:
+                yield from self._odd(head + whole + end + rest, more, last)
                 return
+            if self._prefix:
+                # Without comments and the like, a bracket is always a tag's.
+                whole = whole.replace(opening, b"<").replace(closing, b"</")
+            text = whole.decode("utf-8")
             tidy = "&" not in text and "\r" not in text
             for piece_of in text.split("</row>"):
                 start = _ROW.match(piece_of)
                 while start and start.group(3):
                     # A row without cells stands alone and in front.
+                    last = int(start.group(1) or last + 1)
                     piece_of = piece_of[start.end() :]
                     start = _ROW.match(piece_of)
                 if not start:
@@ -166,12 +175,11 @@ class Worksheet:
         rest = b""
         while len(rest) <= 4 * PIECE and (piece := more()):
             rest += piece
-            at = rest.find(b"<sheetData")
-            end = rest.find(b">", at)
-            if at >= 0 and end >= 0:
-                head = rest[: end + 1]
-                plain = is_utf8(head) and b"<!" not in head and head[-2:-1] != b"/"
-                return (head, rest[end + 1 :]) if plain else (None, rest)
+            if found := _SHEET_DATA.search(rest):
+                head = rest[: found.end()]
+                self._prefix = found.group(1) or b""
+                plain = is_utf8(head) and b"<!" not in head and not found.group(2)
+                return (head, rest[found.end() :]) if plain else (None, rest)
         return None, rest
 
     def _columns_of(self, head: bytes) -> None:
