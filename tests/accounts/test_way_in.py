@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from threading import Thread
+from time import sleep
 
 import pytest
 from django.db import connection
@@ -16,6 +18,7 @@ from anxiao.accounts.models import Activation, User
 from anxiao.accounts.names import Delivery, Stage
 from anxiao.accounts.queries.activation import activation_people, activation_units, standing_still
 from anxiao.base.errors import NotYours, Refused
+from anxiao.base.locks import school_roster_lock
 from anxiao.base.tenancy import school_context
 from anxiao.directory.commands_roster import transfer
 from anxiao.directory.models import Person
@@ -222,3 +225,34 @@ def test_only_who_prints_codes_of_a_class_marks_them_and_the_ledger_says_who(cas
     with school_context("*"):
         entry = Entry.objects.get(verb="activation.delivered")
     assert (entry.facts["count"], entry.facts["how"]) == (1, "handed")
+
+
+def test_who_activates_while_the_roster_moves_is_counted_where_they_belong_afterwards(cast: Cast) -> None:
+    """Without the roster's lock the account would be counted in the class that is just being left, for ever."""
+
+    def join() -> None:
+        try:
+            add_account("wang.wu", person=cast.wangwu)
+        finally:
+            connection.close()
+
+    joining = Thread(target=join)
+    with school_context("*"):
+        school_roster_lock(cast.anda.pk)
+        joining.start()
+        assert waits(), "the account must wait for the roster"
+        transfer(by=HOUSE, now=MORNING, person=cast.wangwu, to=cast.hanyu1, on=TODAY, reason="转专业")
+    joining.join(20)
+    assert funnel(cast)["class"] == (2, 0, 0, 0)
+    assert funnel(cast)["school"] == (7, 1, 1, 0)
+
+
+def waits() -> bool:
+    """Whether somebody waits for an advisory lock, within ten seconds."""
+    for _turn in range(200):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+            if cursor.fetchone()[0]:
+                return True
+        sleep(0.05)
+    return False
