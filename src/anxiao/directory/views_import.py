@@ -50,7 +50,7 @@ def imports(request: HttpRequest) -> HttpResponse:
     school = chosen_school(request, schools)
     told: dict[str, Any] = {
         "schools": schools,
-        "kinds": [kind for kind in ImportTemplate if kind.value in set(Kind)],
+        "kinds": pages.OFFERED,
         "largest": LARGEST_UPLOAD,
         "rows": LIMITS.rows,
     }

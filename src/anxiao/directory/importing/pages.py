@@ -11,7 +11,10 @@ from django.db.models import Count, Q
 
 from anxiao.base.scope import Scope
 from anxiao.directory.models import DirectoryImport, ImportRow, School
-from anxiao.directory.names import AT_WORK, ImportState, RowVerdict
+from anxiao.directory.names import AT_WORK, ImportState, ImportTemplate, RowVerdict
+
+OFFERED = tuple(kind for kind in ImportTemplate if kind.audience is not None)
+"""Lists that can be brought in by the pages: those whose rows can be compared and written."""
 
 _UNCHANGED = """
 SELECT n.position, p.number, p.name, k.name, coalesce(u.name, ''), o.kind, coalesce(o.name, ''), coalesce(o.grade, '')

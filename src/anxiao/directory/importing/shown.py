@@ -104,7 +104,8 @@ def _has(template: Template, wanted: Field) -> bool:
 
 def _unit(values: Mapping[str, Any]) -> str:
     klass = f"{values.get('grade') or ''} {values.get('class') or ''}".strip()
-    return " / ".join(part for part in (values.get("college") or values.get("unit") or "", klass) if part)
+    place = [values.get(part) or "" for part in ("campus", "building", "room", "bed", "place_kind", "place")]
+    return " / ".join(part for part in (values.get("college") or "", klass, *place) if part)
 
 
 def _held(row: ImportRow) -> str:
