@@ -41,7 +41,10 @@ JOIN import_known k ON ltrim(k.number, '0') = ltrim(s.number, '0') AND k.audienc
 WHERE s.number_stored = 'n' AND s.number ~ '^[0-9]+$' AND k.number <> s.number
   AND NOT EXISTS (SELECT FROM import_known same WHERE same.folded = lower(s.number))
 GROUP BY s.position
-UNION ALL
+"""
+
+NUMBER_TWICE = f"""
+INSERT INTO import_fault (position, kind, field, params)
 SELECT s.position, CASE WHEN g.exact THEN '{FaultKind.NUMBER_TWICE}' ELSE '{FaultKind.NUMBER_TWICE_BY_CASE}' END,
        'number',
        jsonb_build_object('places', (
@@ -60,7 +63,7 @@ FROM (
 JOIN import_stage s ON lower(s.number) = g.folded
 """
 
-_FOLD = "lower(regexp_replace(normalize({}, NFKC), '[[:space:]]', '', 'g'))"
+FOLD = "lower(regexp_replace(normalize({}, NFKC), '[[:space:]]', '', 'g'))"
 
 # Judged once for every counsellor named, not once a row.
 _COUNSELLORS = f"""
@@ -85,7 +88,7 @@ WITH named AS MATERIALIZED (
           AND ltrim(z.number, '0') = ltrim(n.number, '0') AND z.number <> n.number
     ) padded ON true
     WHERE staff.id IS NULL
-       OR (n.name <> staff.name AND {_FOLD.format("n.name")} <> {_FOLD.format("staff.name")})
+       OR (n.name <> staff.name AND {FOLD.format("n.name")} <> {FOLD.format("staff.name")})
 )
 INSERT INTO import_fault (position, kind, field, params)
 SELECT s.position, j.kind,
@@ -128,23 +131,29 @@ WHERE k.number = s.counsellor_number AND k.audience = {int(Audience.STAFF)}
 """
 
 
+def begin_faults() -> None:
+    """Make the empty table in which checks write what they find."""
+    run("DROP TABLE IF EXISTS pg_temp.import_fault", {})
+    run(_FOUND, {})
+
+
 def check_people(kind: Kind, letters: Mapping[str, Mapping[str, str]], school_name: str) -> None:
     """All checks of a list of people, over ``import_stage`` and ``import_known``."""
     audience = Audience.STUDENT if kind is Kind.STUDENTS else Audience.STAFF
-    run("DROP TABLE IF EXISTS pg_temp.import_fault", {})
-    run(_FOUND, {})
+    begin_faults()
     run(_NUMBERS, {"audience": int(audience)})
+    run(NUMBER_TWICE, {})
     if audience is Audience.STUDENT:
         run(_COUNSELLORS, {})
-    _report(kind, letters, school_name)
+    report_faults(kind, letters, school_name)
     if audience is Audience.STUDENT:
         run("TRUNCATE import_fault", {})
         run(_TWO_COUNSELLORS, {})
-        _report(kind, letters, school_name)
+        report_faults(kind, letters, school_name)
         run(_PHONES, {"header": BY_KIND[kind].header_of(Field.COUNSELLOR_PHONE), "letters": json.dumps(letters)})
 
 
-def _report(kind: Kind, letters: Mapping[str, Mapping[str, str]], school_name: str) -> None:
+def report_faults(kind: Kind, letters: Mapping[str, Mapping[str, str]], school_name: str) -> None:
     """Move what was found to the rows, with the cells as they stand, from left to right as a person mends them."""
     if not run("SELECT 1 FROM import_fault LIMIT 1", {}):
         return

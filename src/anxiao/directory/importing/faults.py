@@ -71,6 +71,10 @@ class FaultKind(StrEnum):
     CLASS_TWO_COUNSELLORS = "class_two_counsellors"
     PLACE_CHARACTERS = "place_characters"
     PLACE_KIND_UNKNOWN = "place_kind_unknown"
+    PERSON_UNKNOWN = "person_unknown"
+    PERSON_ZEROS_LOST = "person_zeros_lost"
+    PERSON_NAME_DIFFERS = "person_name_differs"
+    BED_TWICE = "bed_twice"
 
 
 class NoteKind(StrEnum):
@@ -181,6 +185,14 @@ _SENTENCES: Mapping[FaultKind, str] = {
     ),
     FaultKind.PLACE_CHARACTERS: gettext_noop("“%(character)s” cannot be part of the name of a place, a room or a bed."),
     FaultKind.PLACE_KIND_UNKNOWN: gettext_noop("Only %(known)s are accepted here."),
+    FaultKind.PERSON_UNKNOWN: gettext_noop(
+        "Nobody in the directory has this number. Import the lists of people first, or correct the number."
+    ),
+    FaultKind.PERSON_ZEROS_LOST: gettext_noop(
+        "Nobody has this number, but %(known)s exists. Leading zeros seem to be lost."
+    ),
+    FaultKind.PERSON_NAME_DIFFERS: gettext_noop("In the directory the number %(number)s belongs to %(known)s."),
+    FaultKind.BED_TWICE: gettext_noop("The same bed also stands in %(others)s. A bed belongs to one person."),
 }
 
 _NOTE_SENTENCES: Mapping[NoteKind, str] = {

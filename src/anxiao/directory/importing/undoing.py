@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from anxiao.base.events import publish
 from anxiao.base.scope import Scope
 from anxiao.directory import commands_search, storage
+from anxiao.directory.importing import beds
 from anxiao.directory.importing.staging import run
 from anxiao.directory.models import DirectoryImport, ImportUndo
 from anxiao.directory.names import IMPORT_UNDO_ASKED
@@ -107,7 +108,8 @@ def depends_on(import_: DirectoryImport, kept: ImportUndo, today: date) -> list[
     nodes = run(_NODES_IN_USE, params)[0][0] if kept.nodes and not moved else 0
     links = run(_LINKS_CHANGED, params)[0][0] if kept.links else 0
     counselling = run(_COUNSELLORS_SINCE, params)[0][0] if kept.created else 0
-    living = run(_LIVING_SINCE, params)[0][0] if kept.created and not kept.residences else 0
+    living = run(_LIVING_SINCE, params)[0][0] if kept.created else 0
+    resettled = beds.changed_since(import_, kept) if kept.residences else 0
     own = [
         (moved, ngettext("%(n)s person has moved or left since.", "%(n)s people have moved or left since.", moved)),
         (changed, ngettext("%(n)s person was changed since.", "%(n)s people were changed since.", changed)),
@@ -125,6 +127,10 @@ def depends_on(import_: DirectoryImport, kept: ImportUndo, today: date) -> list[
                 "%(n)s classes have counsellors who came with this import.",
                 counselling,
             ),
+        ),
+        (
+            resettled,
+            ngettext("%(n)s person sleeps elsewhere by now.", "%(n)s people sleep elsewhere by now.", resettled),
         ),
         (living, ngettext("%(n)s of the people has a bed by now.", "%(n)s of the people have a bed by now.", living)),
     ]
@@ -152,6 +158,8 @@ def take_back(import_: DirectoryImport, kept: ImportUndo, *, by: Scope, today: d
             " WHERE c.school_id = %(school)s AND c.id = u.id",
             params,
         )
+    if kept.residences:
+        beds.take_beds_back(import_, kept)
     if kept.nodes:
         run(
             "UPDATE organisation SET closed_on = %(today)s"
@@ -161,7 +169,8 @@ def take_back(import_: DirectoryImport, kept: ImportUndo, *, by: Scope, today: d
     rows = """
         SELECT 'person.import_undone' AS verb, 'person' AS object_type, q.id AS object_id,
                jsonb_build_object('import', %(source)s) AS facts
-        FROM (SELECT DISTINCT person_id AS id FROM roster_rewritten UNION SELECT id FROM import_back) q
+        FROM (SELECT DISTINCT person_id AS id FROM roster_rewritten UNION SELECT id FROM import_back
+              UNION SELECT unnest(%(settled)s::int[])) q
     """
     record_rows(by=by, now=now, school_id=import_.school_id, rows=rows, params=params)
     if outcome.since is None and (changed or kept.links):
@@ -191,4 +200,5 @@ def _parameters(import_: DirectoryImport, kept: ImportUndo, today: date) -> dict
         "linked_nodes": [node for node, _link, _last, _begun in kept.links],
         "ended": [link for link, _last in ended],
         "lasts": [last for _link, last in ended],
+        "settled": [person for person, *_rest in kept.residences],
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.utils.translation import gettext as _
 
@@ -17,7 +17,7 @@ from anxiao.base.errors import Refused
 from anxiao.base.events import publish
 from anxiao.base.locks import import_lock, school_roster_lock
 from anxiao.base.scope import Scope
-from anxiao.directory.importing import applying, compare, plan, staging, undoing
+from anxiao.directory.importing import applying, beds, compare, plan, staging, undoing
 from anxiao.directory.importing.checks import check_people
 from anxiao.directory.importing.reading import Expectation, Kind, read
 from anxiao.directory.importing.watch import Unwatched, Watch
@@ -30,7 +30,7 @@ from anxiao.directory.models import (
     ImportUndo,
     School,
 )
-from anxiao.directory.names import ROSTER_CHANGED, ImportState
+from anxiao.directory.names import ROSTER_CHANGED, ImportState, ImportTemplate
 from anxiao.ledger.commands import record
 
 UNWATCHED = Unwatched()
@@ -92,9 +92,13 @@ def read_file(
     )
 
 
-def _compare(import_: DirectoryImport, kind: Kind, school: School, params: dict[str, object]) -> None:
-    staging.know(school.pk, params["today"])  # type: ignore[arg-type]
-    check_people(kind, staging.letters_of(import_.summary["sheets"]), school.name)
+def _compare(import_: DirectoryImport, kind: Kind, school: School, params: dict[str, Any]) -> None:
+    staging.know(school.pk, params["today"])
+    letters = staging.letters_of(import_.summary["sheets"])
+    if kind is Kind.DORMITORY:
+        beds.check_and_compare(import_, letters, school.name, params)
+        return
+    check_people(kind, letters, school.name)
     compare.compare_people(import_, params)
 
 
@@ -108,7 +112,11 @@ def apply_difference(
     if node is None:
         raise Refused(_("This school is not in use yet: approve its application first."), code="not_in_use")
     today = day_of(now)
-    since = applying.write_people(import_, by=by, node=node, today=today, now=now, told=watch.phase)
+    since = None
+    if import_.template == ImportTemplate.DORMITORY:
+        beds.write_beds(import_, by=by, today=today, now=now, told=watch.phase)
+    else:
+        since = applying.write_people(import_, by=by, node=node, today=today, now=now, told=watch.phase)
     record(
         by=by,
         now=now,
