@@ -14,7 +14,7 @@ from anxiao.base.scope import Scope
 from anxiao.directory.models import Membership, Organisation, Person, School
 from anxiao.directory.models_roster import Exchange, OrganisationName, RosterChange
 from anxiao.directory.names import OrganisationKind
-from anxiao.directory.names_roster import AWAY, ChangeKind, Side
+from anxiao.directory.names_roster import AWAY, ChangeKind
 
 PAGE = 50
 
@@ -206,11 +206,6 @@ def exchange_of(scope: Scope, person: Person, day: date) -> Exchange | None:
         .order_by("-id")
         .first()
     )
-
-
-def is_guest(exchange: Exchange | None) -> bool:
-    """Whether somebody is here from another school."""
-    return exchange is not None and exchange.side == Side.HOST
 
 
 def absence_of(scope: Scope, person: Person, day: date) -> RosterChange | None:

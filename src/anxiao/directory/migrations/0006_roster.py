@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.AutoField(primary_key=True, serialize=False)),
                 ('school_id', models.IntegerField()),
-                ('kind', models.CharField(choices=[('transfer', 'Transfer'), ('leave', 'Leave of absence'), ('return', 'Return'), ('graduation', 'Graduation'), ('sent', 'Exchange at another school'), ('guest', 'Guest from another school'), ('merger', 'Merger'), ('renaming', 'Renaming')], max_length=12)),
+                ('kind', models.CharField(choices=[('transfer', 'Transfer'), ('leave', 'Leave from studies'), ('return', 'Return from leave'), ('graduation', 'Graduation'), ('sent', 'Exchange at another school'), ('guest', 'Guest from another school'), ('merger', 'Merger'), ('renaming', 'Renaming')], max_length=12)),
                 ('effective_on', models.DateField()),
                 ('until', models.DateField(null=True)),
                 ('reason', models.CharField(max_length=200)),
