@@ -147,20 +147,25 @@ def test_the_province_finds_in_every_school_by_index(crowd: Cast, text: str, exp
     assert (found if isinstance(expected, list) else len(found)) == expected
 
 
-def test_every_way_has_its_index_behind_the_fence(crowd: Cast) -> None:
-    """With sequential scans forbidden only a scan that cannot be avoided stays: there is none."""
+@pytest.mark.parametrize(
+    ("text", "conditions"),
+    [
+        ("单", ["name >=", "backwards >="]),
+        ("wangx", ["number >=", "pinyin >=", "initials >="]),
+        ("5678", ["number >=", "tail = ANY"]),
+    ],
+)
+def test_every_way_has_its_index_behind_the_fence(crowd: Cast, text: str, conditions: list[str]) -> None:
+    """A comparison that might leak is a filter and no condition of an index, however the planner is pressed."""
     with crowd.seen_by(crowd.province_officer) as scope, CaptureQueriesContext(connection) as queries:
-        for text in ("单", "wangx", "5678"):
-            search_people(scope, day=TODAY, text=text)
-    statements = [q["sql"] for q in queries if "WITH hits" in q["sql"]]
-    assert len(statements) == 3
+        search_people(scope, day=TODAY, text=text)
+    (statement,) = [q["sql"] for q in queries if "WITH hits" in q["sql"]]
     with crowd.seen_by(crowd.province_officer), connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-        for statement in statements:
-            cursor.execute("EXPLAIN " + statement)
-            plan = "\n".join(row[0] for row in cursor.fetchall())
-            assert "Seq Scan on person" not in plan, plan
-            assert "person_search_" in plan, plan
+        cursor.execute("EXPLAIN " + statement)
+        plan = [row[0].replace("(", "").replace(")::text", "").replace(")", "") for row in cursor.fetchall()]
+    kept = "\n".join(line for line in plan if "Index Cond" in line)
+    assert [condition for condition in conditions if condition not in kept] == [], "\n".join(plan)
 
 
 def test_exact_beginnings_stand_first_and_nobody_stands_twice(crowd: Cast) -> None:
