@@ -17,7 +17,7 @@ from anxiao.accounts.models import Grant, User
 from anxiao.base import queue
 from anxiao.base.permissions import Role
 from anxiao.directory.importing.stepping import run_step
-from anxiao.directory.importing.templates import STUDENTS
+from anxiao.directory.importing.templates import DORMITORY, STUDENTS
 from anxiao.directory.models import DirectoryImport, Membership, Organisation, Person
 from anxiao.directory.names import Audience, ImportState
 from anxiao.ledger.models import Entry
@@ -260,7 +260,7 @@ def test_who_leaves_is_chosen_by_hand_and_a_surprise_confirmed_in_words(
     assert page_of(admin, staged).context["leaving"].chosen == 2
     page = page_of(admin, staged).content.decode()
     assert "2 人从今天起移出名单" in page
-    assert "18 人不在文件中，仍留在名单上" in page
+    assert "18 人不在文件中，保持原样" in page
 
     # All of them: a quarter of the school, which is asked for in words.
     admin.post(leavers, {"choice": "all"})
@@ -351,6 +351,41 @@ def test_what_changes_is_shown_field_by_field(
     assert " / 2" in answer.context["rows"][0].unit
     back = page_of(admin, staged, answer.context["previous"])
     assert [row.number for row in back.context["rows"]] == seen[50:100]
+
+
+def test_the_dormitory_sheet_goes_the_same_way(
+    admin: Client, cast: Cast, applied: Callable[..., Any], previewed: Callable[..., Any]
+) -> None:
+    applied(make.staff_sheet(), "staff")
+    rows = [make.student_row(i) for i in range(4)]
+    applied(students(rows), "students")
+    sheet = [
+        {
+            "school": make.SCHOOL,
+            "number": row[2],
+            "campus": "磬苑校区",
+            "building": "1 栋",
+            "room": "101",
+            "bed": f"{bed}",
+        }
+        for bed, row in enumerate(rows, start=1)
+    ]
+
+    def workbook_of(lines: list[dict[str, str]]) -> bytes:
+        columns = [field.value for field, _header in DORMITORY.columns]
+        return make.sheet_of(DORMITORY, [[line.get(column, "") for column in columns] for line in lines])
+
+    staged = previewed(workbook_of(sheet), "dormitory")
+    page = page_of(admin, staged, "?rows=joins").content.decode()
+    assert "4 人新入住" in page
+    assert "磬苑校区 / 1 栋 / 101" in page
+    applied(workbook_of(sheet), "dormitory")
+    sheet[0]["room"] = "102"
+    staged = previewed(workbook_of(sheet[:3]), "dormitory", full=True)
+    page = page_of(admin, staged, "?rows=moves").content.decode()
+    assert "1 人更换床位" in page
+    assert "磬苑校区 / 1 栋 / 102" in page
+    assert "磬苑校区 / 1 栋 / 101" in page_of(admin, staged, "?rows=leaves").content.decode()
 
 
 def test_unknown_columns_are_asked_for_once(

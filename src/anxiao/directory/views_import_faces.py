@@ -39,7 +39,7 @@ from anxiao.directory.importing.shown_import import (
 from anxiao.directory.importing.shown_progress import shown_progress
 from anxiao.directory.importing.templates import Field
 from anxiao.directory.models import DirectoryImport, School
-from anxiao.directory.names import ImportState, RowVerdict
+from anxiao.directory.names import ImportState, ImportTemplate, RowVerdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +204,7 @@ def _rows(request: HttpRequest, import_: DirectoryImport) -> dict[str, Any]:
         "tabs": [(one.value, one.label, f"{here}?rows={one.value}#rows", number_of(import_, one)) for one in offered],
         "rows": rows,
         "total": number_of(import_, verdict),
+        "where": _("Room on campus") if import_.template == ImportTemplate.DORMITORY else _("Class or unit"),
         "previous": previous,
         "next": following,
         "here": after or "",

@@ -13,7 +13,7 @@ from anxiao.base.scope import Scope
 from anxiao.directory.models import DirectoryImport, ImportRow, School
 from anxiao.directory.names import AT_WORK, ImportState, ImportTemplate, RowVerdict
 
-OFFERED = tuple(kind for kind in ImportTemplate if kind.audience is not None)
+OFFERED = (ImportTemplate.STUDENTS, ImportTemplate.STAFF, ImportTemplate.DORMITORY)
 """Lists that can be brought in by the pages: those whose rows can be compared and written."""
 
 _UNCHANGED = """

@@ -15,7 +15,7 @@ from anxiao.directory.importing.pages import SamePerson
 from anxiao.directory.importing.plan import Creation, Surprise
 from anxiao.directory.importing.templates import BY_KIND, Field, Kind, Template
 from anxiao.directory.models import DirectoryImport, ImportRow
-from anxiao.directory.names import RowVerdict
+from anxiao.directory.names import ImportTemplate, RowVerdict
 from anxiao.ui.templatetags.ui import mask
 
 _LISTED = 200
@@ -109,8 +109,8 @@ def _unit(values: Mapping[str, Any]) -> str:
 
 
 def _held(row: ImportRow) -> str:
-    """The class or unit of somebody who does not stand in the file."""
-    before, _after = row.changes.get("organisation", ("", ""))
+    """The class, unit or bed of somebody who does not stand in the file."""
+    before, _after = row.changes.get("organisation") or row.changes.get("room") or ("", "")
     return str(before or "")
 
 
@@ -209,7 +209,7 @@ def shown_surprises(surprises: Iterable[Surprise], leavers: int) -> list[str]:
     for one in surprises:
         numbers = {"count": f"{one.count:,}", "of": f"{one.of:,}"}
         if one.kind == "moving":
-            said.append(_("%(count)s of %(of)s people move to another class or unit: more than a tenth.") % numbers)
+            said.append(_("%(count)s of %(of)s people move: more than a tenth.") % numbers)
         elif leavers and one.kind == "leaving":
             numbers["leavers"] = f"{leavers:,}"
             words = ngettext(
@@ -238,9 +238,37 @@ def effects_of(import_: DirectoryImport, leavers: int) -> list[str]:
     def of(verdict: RowVerdict) -> int:
         return int(counts.get(verdict.value) or 0)
 
-    joins, moves, changed = of(RowVerdict.JOINS), of(RowVerdict.MOVES), of(RowVerdict.CHANGED)
     rejected, stay = of(RowVerdict.REJECTED), of(RowVerdict.LEAVES) - leavers
-    said = [
+    joins, moves, changed = of(RowVerdict.JOINS), of(RowVerdict.MOVES), of(RowVerdict.CHANGED)
+    if import_.template == ImportTemplate.DORMITORY:
+        said = _beds(joins, moves, leavers)
+    else:
+        said = _people(joins, moves, changed, leavers)
+    said += [
+        (
+            stay,
+            ngettext(
+                "%(number)s person who is not in the file stays as they are.",
+                "%(number)s people who are not in the file stay as they are.",
+                stay,
+            ),
+        ),
+        (
+            rejected,
+            ngettext(
+                "%(number)s rejected row stays out; you can download, mend and upload it afterwards.",
+                "%(number)s rejected rows stay out; you can download, mend and upload them afterwards.",
+                rejected,
+            ),
+        ),
+    ]
+    effects = [words % {"number": f"{number:,}"} for number, words in said if number]
+    effects.append(_("It happens all at once or not at all, and can be undone while nothing builds on it."))
+    return effects
+
+
+def _people(joins: int, moves: int, changed: int, leavers: int) -> list[tuple[int, str]]:
+    return [
         (joins, ngettext("%(number)s person is added.", "%(number)s people are added.", joins)),
         (
             moves,
@@ -259,26 +287,18 @@ def effects_of(import_: DirectoryImport, leavers: int) -> list[str]:
                 leavers,
             ),
         ),
-        (
-            stay,
-            ngettext(
-                "%(number)s person who is not in the file stays on the list.",
-                "%(number)s people who are not in the file stay on the list.",
-                stay,
-            ),
-        ),
-        (
-            rejected,
-            ngettext(
-                "%(number)s rejected row stays out; you can download, mend and upload it afterwards.",
-                "%(number)s rejected rows stay out; you can download, mend and upload them afterwards.",
-                rejected,
-            ),
-        ),
     ]
-    effects = [words % {"number": f"{number:,}"} for number, words in said if number]
-    effects.append(_("It happens all at once or not at all, and can be undone while nothing builds on it."))
-    return effects
+
+
+def _beds(joins: int, moves: int, leavers: int) -> list[tuple[int, str]]:
+    return [
+        (joins, ngettext("%(number)s person gets a bed.", "%(number)s people get a bed.", joins)),
+        (
+            moves,
+            ngettext("%(number)s person moves to another bed.", "%(number)s people move to another bed.", moves),
+        ),
+        (leavers, ngettext("%(number)s person moves out today.", "%(number)s people move out today.", leavers)),
+    ]
 
 
 def people_touched(import_: DirectoryImport, leavers: int) -> int:

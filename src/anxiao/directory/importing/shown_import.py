@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from anxiao.directory.models import DirectoryImport
-from anxiao.directory.names import ImportState, RowVerdict
+from anxiao.directory.names import ImportState, ImportTemplate, RowVerdict
 
 ORDER = (
     RowVerdict.REJECTED,
@@ -80,7 +80,7 @@ def tiles(import_: DirectoryImport, leavers: int) -> list[tuple[str, int, str, s
             number_of(import_, verdict),
             _TONES[verdict] if number_of(import_, verdict) else "",
             f"?rows={verdict.value}#rows",
-            meaning(verdict),
+            meaning(verdict, beds=import_.template == ImportTemplate.DORMITORY),
             _leaving_note(import_, leavers) if verdict is RowVerdict.LEAVES else "",
         )
         for verdict in shown
@@ -97,9 +97,15 @@ def _leaving_note(import_: DirectoryImport, leavers: int) -> str:
     return ngettext("%(number)s left", "%(number)s left", leavers) % {"number": f"{leavers:,}"}
 
 
-def meaning(verdict: RowVerdict) -> str:
-    """What a kind of row is."""
+def meaning(verdict: RowVerdict, *, beds: bool = False) -> str:
+    """What a kind of row is, in a list of people or of beds."""
     match verdict:
+        case RowVerdict.JOINS if beds:
+            return _("People of the directory who have no bed on campus today.")
+        case RowVerdict.MOVES if beds:
+            return _("People who sleep in another room or bed today.")
+        case RowVerdict.LEAVES if beds:
+            return _("People with a bed on campus who do not stand in the file. Nobody moves out unless you choose so.")
         case RowVerdict.JOINS:
             return _("People whom the directory does not have yet, or who are on no list today.")
         case RowVerdict.MOVES:
