@@ -11,8 +11,10 @@ from django.test.utils import CaptureQueriesContext
 
 from anxiao.base.scope import Scope
 from anxiao.directory.commands_search import fill_missing, phone_index, refresh
-from anxiao.directory.models import Membership, Person
+from anxiao.directory.importing import stepping
+from anxiao.directory.models import DirectoryImport, Membership, Person
 from anxiao.directory.models_people import PersonSearch
+from anxiao.directory.names import ImportState
 from anxiao.directory.names_people import Presence
 from anxiao.directory.queries_search import search_people
 from tests.builders import MORNING, TODAY, add_person
@@ -85,6 +87,22 @@ def test_missing_and_outdated_keys_are_made_in_bulk(cast: Cast, monkeypatch: pyt
     assert names(cast.admin, cast, tail) == []
     assert fill_missing() == PersonSearch.objects.using("bulk").count()
     assert cast.zhaoliu.name in names(cast.admin, cast, tail)
+
+
+def test_an_applied_import_makes_its_people_findable_at_once(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    with cast.seen_by(cast.admin):
+        add_person(cast.tongxin1, "欧阳新")
+        applying = DirectoryImport.objects.create(
+            school_id=cast.anda.pk,
+            template="students",
+            filename="名单.xlsx",
+            state=ImportState.APPLYING,
+            created_by=0,
+            created_at=MORNING,
+        )
+    monkeypatch.setattr(stepping.work, "apply_difference", lambda *_, **__: None)
+    stepping.run_step(school_id=cast.anda.pk, import_id=applying.pk, step="apply")
+    assert names(cast.admin, cast, "oyx") == ["欧阳新"]
 
 
 def test_one_person_is_made_anew_in_two_statements(cast: Cast) -> None:
