@@ -87,7 +87,7 @@ def upload(request: HttpRequest, scope: Scope) -> tuple[Json, int]:
     template = ImportTemplate(kind)
     import_ = commands.upload_import(
         by=scope,
-        school=School.objects.get(pk=scope.school_id),
+        school=School.objects.get(pk=scope.school_id or 0),
         kind=template,
         file=_from_json(request, template) if sort == "application/json" else cast(BinaryIO, request),
         filename=f"{kind}.{'xlsx' if sort == SENT_IN[1] else 'csv'}",

@@ -21,6 +21,7 @@ from anxiao.base.scope import SHARED_SCHOOL, system_scope
 from anxiao.base.tenancy import school_context
 from anxiao.config.environment import NotReady
 from anxiao.directory.importing import commands, keys, plan, report
+from anxiao.directory.importing.findings import say_finding
 from anxiao.directory.importing.templates import BY_KIND, Kind
 from anxiao.directory.models import DirectoryImport, Organisation, School, SyncKey
 from anxiao.directory.names import ImportTemplate, OrganisationKind, RowVerdict
@@ -168,7 +169,7 @@ def _one(job: Job, wishes: Wishes, *, alone: bool) -> Outcome:
 def _tell(outcome: Outcome, job: Job, import_: DirectoryImport, wishes: Wishes) -> None:
     counts = import_.counts
     outcome.rejected = counts[RowVerdict.REJECTED.value]
-    outcome.lines += [report.say_finding(finding) for finding in counts.get("findings", [])]
+    outcome.lines += [say_finding(finding) for finding in counts.get("findings", [])]
     outcome.lines += [f"  {verdict.label}: {counts[verdict.value]}" for verdict in RowVerdict if counts[verdict.value]]
     if counts.get("absent") and not wishes.full_list:
         outcome.lines.append(f"  on the list, not in the file: {counts['absent']} (they stay)")

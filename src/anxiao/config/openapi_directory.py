@@ -33,7 +33,7 @@ _ABSENT = {"404": _answer("It does not exist, or not for this key; the two are n
 _INVALID = {"400": _answer("Something in the request is not understood.", "Error")}
 _REFUSED = {"409": _answer("The rules do not allow this now; the message says why.", "Error")}
 _ID = {"name": "id", "in": "path", "required": True, "schema": _COUNT}
-_SECURITY = [{"key": []}]
+_SECURITY: list[dict[str, list[str]]] = [{"key": []}]
 
 SECURITY_SCHEMES: dict[str, Any] = {
     "key": {
@@ -100,7 +100,7 @@ PATHS: dict[str, Any] = {
             ],
             "requestBody": {
                 "required": True,
-                "description": "CSV or a workbook with the notice's headers, at most 50 MB; or rows in JSON, at most 5 MB",
+                "description": "CSV or a workbook with the notice's headers, up to 50 MB; or JSON, up to 5 MB",
                 "content": {
                     "text/csv": {"schema": _TEXT},
                     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": {

@@ -94,7 +94,7 @@ def record_rows(
     connection = connections[using]
     if not connection.in_atomic_block:
         raise RuntimeError("a ledger row belongs into the transaction of its act")
-    told = {
+    told: dict[str, Any] = {
         "entry_school": school_id,
         "entry_at": now,
         "entry_actor_id": by.user_id,

@@ -255,7 +255,7 @@ def _add_nodes(
                 _ADD_UNITS, {**params, "node": node.pk, "path": node.path, "kinds": kinds, "names": names}
             )
         ]
-    made = {kind: kinds.count(kind) for kind in ("college", "department") if kind in kinds}
+    made: dict[str, int] = {kind: kinds.count(kind) for kind in ("college", "department") if kind in kinds}
     if params["student"]:
         classes = [key for (key,) in run(_ADD_CLASSES, params)]
         nodes += classes

@@ -191,7 +191,7 @@ def compare_people(import_: DirectoryImport, params: dict[str, Any]) -> None:
 
 def new_nodes(params: dict[str, Any]) -> list[tuple[str, str, str, bool]]:
     """(college, grade, class, whether the college is new too) of all nodes that joining and moving people need."""
-    return run(_MADE, params)  # type: ignore[return-value]
+    return run(_MADE, params)
 
 
 def _made(params: dict[str, Any]) -> dict[str, int]:

@@ -49,8 +49,10 @@ def school_of_key(text: str) -> int | None:
 def scope_of_key(text: str, now: datetime) -> Scope:
     """What a key may do: what the school's administrator may, in that school's context.  `NotYours` if not good."""
     school_id = school_of_key(text)
+    if school_id is None:
+        raise NotYours
     key = SyncKey.objects.filter(school_id=school_id, key_hash=_hash(text), ended_at=None).first()
-    node = plan.school_node(school_id) if school_id is not None and key is not None else None
+    node = plan.school_node(school_id) if key is not None else None
     if key is None or node is None or not hmac.compare_digest(key.key_hash, _hash(text)):
         raise NotYours
     if key.used_at is None or now - key.used_at > _NOTED_EVERY:
