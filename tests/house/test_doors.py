@@ -42,6 +42,7 @@ BESIDE_THE_SHELVES = {
     "directory.importing": "a small house of its own: templates, reading, plan, report",
     "directory.register": "loads the public register of schools",
     "portal.shown_boards": "the figures of a board in words, for its page and its stream alike",
+    "portal.shown_schools": "the words of the list of schools, for its page and its workbook alike",
     "portal.shown_wall": "the wall in words, for its page, its poll and its stream alike",
     "portal.streams": "a small house of its own: live figures, served by ASGI beside the pages",
     "questionnaires.compiled": "the definition language, beneath the rules",
