@@ -19,7 +19,7 @@ from anxiao.base.scope import SHARED_SCHOOL, system_scope
 from anxiao.base.tenancy import school_context
 from anxiao.config.demo import history, samples, sheets
 from anxiao.config.demo.accounts import Account, Accounts, make_accounts, write_accounts
-from anxiao.config.demo.filling import fill, fill_applications, fill_excuses
+from anxiao.config.demo.filling import fill, fill_applications, fill_excuses, fill_proposals
 from anxiao.config.demo.load import Ids, copy_lines
 from anxiao.config.demo.population import Stage, Takers, University, populate, set_stage
 from anxiao.config.demo.shape import CLUSTER_AT, PROVINCE, SCHOOLS
@@ -99,6 +99,9 @@ def create_demo(
         accounts = make_accounts(
             cursor, universities, stages, province=frame.province, now=now, since=today - timedelta(days=60), seed=seed
         )
+        for university in universities:
+            if stage := stages.get(university.school_id):
+                fill_proposals(cursor, university, stage, by_person=accounts.by_person, now=now)
         fill_applications(cursor, now=now, seed=seed)
 
     say("Reports ...")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -10,7 +10,7 @@ from anxiao.base.clock import moment_at
 from anxiao.config.demo import words
 from anxiao.config.demo.history import Excuse
 from anxiao.config.demo.load import Ids, copy_rows
-from anxiao.config.demo.population import University
+from anxiao.config.demo.population import Stage, University
 from anxiao.config.demo.shape import APPLICANTS
 from anxiao.directory.models import Category, School
 from anxiao.directory.names import OnboardingState, SchoolState
@@ -93,6 +93,38 @@ def fill_excuses(cursor: Any, school_id: int, excuses: Sequence[Excuse], *, by: 
                 min(now, moment_at(e.since, time(7, 30))),
             )
             for i, e in zip(ids, excuses, strict=True)
+        ),
+    )
+
+
+def fill_proposals(
+    cursor: Any, university: University, stage: Stage, *, by_person: Mapping[int, int], now: datetime
+) -> None:
+    """Two students of the demo's class ask their counsellor to put something right."""
+    student = stage.roles["student"]
+    mate = next(h for h in university.students if h.node is stage.class_ and h is not student)
+    other = university.classes[1]
+    wanted_name = f"{student.name[0]}子{student.name[-1]}"
+    before, after = (f"{node.grade} {node.name}" for node in (stage.class_, other))
+    wishes = (
+        (student, "name", student.name, wanted_name, None, "登记时写错了字，以身份证为准。", 26),
+        (mate, "class", before, after, other.id, "上学期已转到该班。", 3),
+    )
+    take = Ids(cursor, "profile_proposal")
+    ids = [take() for _ in wishes]
+    copy_rows(
+        cursor,
+        "profile_proposal",
+        (
+            *("id", "school_id", "person_id", "field", "before", "wanted", "wanted_id", "reason", "state"),
+            *("asked_by", "asked_at", "decided_by_name", "answer"),
+        ),
+        (
+            (
+                *(i, university.school_id, h.id, field, before, wanted, wanted_id, reason, "open"),
+                *(by_person.get(h.id, 0), now - timedelta(hours=hours), "", ""),
+            )
+            for i, (h, field, before, wanted, wanted_id, reason, hours) in zip(ids, wishes, strict=True)
         ),
     )
 
