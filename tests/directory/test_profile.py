@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -14,6 +15,7 @@ from anxiao.accounts.models import User
 from anxiao.base.errors import Invalid, NotYours, Refused
 from anxiao.base.permissions import Role
 from anxiao.base.scope import Scope
+from anxiao.directory.access_profile import is_same_look, seal_look
 from anxiao.directory.commands_profile import MOST_A_DAY, confirm, correct_own, decline, look_at, propose, withdraw
 from anxiao.directory.models import Category, Membership, Person
 from anxiao.directory.models_people import ProfileProposal
@@ -274,6 +276,28 @@ def test_opening_a_person_is_one_ledger_row_and_ones_own_is_none(cast: Cast) -> 
         page = looks_at(scope, cast.anda.pk, cast.wangwu.pk, limit=1)
         assert [(look.name, look.verb) for look in page.rows] == [("张三", LOOKED_AT)]
         assert len(looks_at(scope, cast.anda.pk, cast.wangwu.pk, before=page.before).rows) == 1
+
+
+def test_what_the_page_itself_fetches_is_the_same_look_and_nothing_else_is(cast: Cast) -> None:
+    add_account("zhang", role=Role.COUNSELLOR, node=cast.tongxin1, person=cast.zhangsan)
+    client = _browser("zhang")
+    page = client.get(reverse("directory:person", args=[cast.wangwu.pk])).content.decode()
+    (fetched,) = re.findall(r'hx-get="([^"]+)"', page)
+    for _ in range(2):
+        assert client.get(fetched, headers={"HX-Request": "true"}).status_code == 200
+    assert verbs(cast, cast.wangwu) == [LOOKED_AT]
+    reports, seal = fetched.split("?look=")
+    others = reports.replace(f"/{cast.wangwu.pk}/", f"/{cast.zhaoliu.pk}/")
+    for address in (reports, f"{reports}?look={seal}x", f"{reports}?look=1.2.3~x"):
+        client.get(address, headers={"HX-Request": "true"})
+    assert verbs(cast, cast.wangwu) == [LOOKED_AT] * 4
+    client.get(f"{others}?look={seal}", headers={"HX-Request": "true"})
+    assert verbs(cast, cast.zhaoliu) == [LOOKED_AT]
+    with cast.seen_by(cast.counsellor):
+        who = cast.counsellor
+        late = seal_look(who, cast.wangwu, MORNING)
+        assert is_same_look(who, cast.wangwu, late, MORNING + timedelta(minutes=10))
+        assert not is_same_look(who, cast.wangwu, late, MORNING + timedelta(minutes=11))
 
 
 def test_looking_and_its_row_are_one_transaction(cast: Cast) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, timedelta
 
+from anxiao.base import deployment, sealing
 from anxiao.base.errors import NotYours
 from anxiao.base.permissions import Permission
 from anxiao.base.scope import Scope
@@ -36,3 +37,19 @@ def may_decide(scope: Scope, proposal: ProfileProposal, day: date) -> bool:
         return True
     to = Organisation.objects.filter(pk=proposal.wanted_id or 0, school_id=proposal.school_id).first()
     return to is None or scope.may(Permission.PROFILE_CONFIRM, to.path)
+
+
+_LOOK, _LOOKS_FOR = "look.1", timedelta(minutes=10)
+
+
+def seal_look(scope: Scope, person: Person, now: datetime) -> str:
+    """Says that opening this person has just been written down: what the page itself fetches need not be again."""
+    return sealing.seal(deployment.secret(), _LOOK, (scope.user_id, person.pk, int(now.timestamp())))
+
+
+def is_same_look(scope: Scope, person: Person, text: str, now: datetime) -> bool:
+    """Whether ``text`` was sealed for this caller and this person within the last ten minutes."""
+    told = sealing.unseal(deployment.secret(), _LOOK, text, 3)
+    if told is None or (told[0], told[1]) != (scope.user_id, person.pk):
+        return False
+    return 0 <= now.timestamp() - told[2] < _LOOKS_FOR.total_seconds() + 1

@@ -19,6 +19,7 @@ from anxiao.base.errors import NotYours
 from anxiao.base.permissions import Permission
 from anxiao.base.scope import Scope
 from anxiao.directory.access import get_organisation, get_person, may_reach
+from anxiao.directory.access_profile import seal_look
 from anxiao.directory.commands import reveal_phone
 from anxiao.directory.commands_profile import look_at
 from anxiao.directory.crumbs import crumbs
@@ -112,6 +113,7 @@ def person(request: HttpRequest, person_id: int) -> HttpResponse:
         "menu": "people",
         "file": file,
         "person": found,
+        "look": seal_look(scope, found, moment),
         "trail": crumbs(scope, file.trail, (found.name, "")),
         "may": {
             "phone": _may(scope, file, day, Permission.PHONE_REVEAL),

@@ -23,6 +23,8 @@ from anxiao.base.errors import Invalid, NotYours, Refused
 from anxiao.base.permissions import Permission
 from anxiao.base.scope import Scope
 from anxiao.directory.access import get_person, may_reach
+from anxiao.directory.access_profile import is_same_look
+from anxiao.directory.commands_profile import look_at
 from anxiao.directory.crumbs import crumbs
 from anxiao.directory.models import Person
 from anxiao.directory.queries import PersonFile, person_file
@@ -57,10 +59,15 @@ class Said:
 @require_GET
 @login_required
 def person_reports(request: HttpRequest, person_id: int) -> HttpResponse:
-    """The last fourteen days of a person: came or not, when, by whose hand; no answers."""
+    """The last fourteen days of a person: came or not, when, by whose hand; no answers.
+
+    Opening them is written down, unless the person's page fetches them, which has just been written down itself.
+    """
     scope, moment = scope_of(request), now()
     day = day_of(moment)
     person = get_person(scope, person_id, day)
+    if not is_same_look(scope, person, request.GET.get("look", ""), moment):
+        look_at(by=scope, now=moment, person=person)
     days = person_days(scope, person, day, moment)
     exemptions = [e for e in exemptions_of(scope, person, day) if e.exemption.cancelled_at is None][:3]
     context: dict[str, Any] = {
