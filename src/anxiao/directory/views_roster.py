@@ -23,6 +23,7 @@ from anxiao.directory import commands_exchange as exchanges
 from anxiao.directory import commands_roster as commands
 from anxiao.directory.access import get_person
 from anxiao.directory.access_roster import answering_node, get_change, get_managed_node, get_managed_person, may_manage
+from anxiao.directory.commands_profile import look_at
 from anxiao.directory.crumbs import crumbs
 from anxiao.directory.forms_roster import ABROAD, MOVING, ChangeForm, PersonForm, initial
 from anxiao.directory.models import Person, School
@@ -45,8 +46,10 @@ PERSONAL = tuple(k for k in ChangeKind if k not in (ChangeKind.MERGER, ChangeKin
 @login_required
 def person_roster(request: HttpRequest, person_id: int) -> HttpResponse:
     """Where somebody belonged, belongs and will belong; what was believed once; which decisions there were."""
-    scope, day = scope_of(request), day_of(now())
+    scope, moment = scope_of(request), now()
+    day = day_of(moment)
     person = get_person(scope, person_id, day)
+    look_at(by=scope, now=moment, person=person)
     history = history_of(scope, person)
     node = answering_node(person, day)
     managed = node is not None and may_manage(scope, node)
