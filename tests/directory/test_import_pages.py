@@ -145,7 +145,7 @@ def test_the_way_of_an_administrator(admin: Client, cast: Cast, worker: Worker, 
     assert "filename*=utf-8''" in template.headers["Content-Disposition"]
 
     applied(make.staff_sheet(), "staff")
-    answer = upload(admin, make.student_sheet(600).data, "students")
+    answer = upload(admin, make.student_sheet(240).data, "students")
     staged = latest(cast)
     here = reverse("directory:import", args=[staged.pk])
     assert answer.headers["Location"] == here
@@ -440,7 +440,7 @@ def test_the_original_is_given_after_a_fresh_proof_and_written_down(cast: Cast, 
 
 def test_in_english(admin: Client, cast: Cast, applied: Callable[..., Any], previewed: Callable[..., Any]) -> None:
     applied(make.staff_sheet(), "staff")
-    staged = previewed(make.student_sheet(600).data, "students")
+    staged = previewed(make.student_sheet(240).data, "students")
     page = page_of(admin, staged, language="en").content.decode()
     for words in ("Some digits are hidden by asterisks", "This is not your school", "What is wrong", "Not in the file"):
         assert words in page or words == "Not in the file"
