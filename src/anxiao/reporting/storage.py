@@ -138,7 +138,8 @@ FROM round r JOIN campaign c ON c.id = r.campaign_id WHERE r.id = ANY(%(rounds)s
 """What the few rounds of a batch ask, read once and not beside every person."""
 
 FACTS = """
-SELECT p.school_id, p.id AS person_id, d.round_id, p.audience, m.organisation_id, e.id IS NOT NULL AS exempt
+SELECT p.school_id, p.id AS person_id, d.round_id, p.audience, m.organisation_id, e.id IS NOT NULL AS exempt,
+       b.person_id IS NOT NULL AS begins
 FROM unnest(%(schools)s::int[], %(persons)s::int[], %(persons)s::bigint[], %(rounds)s::int[], %(days)s::date[])
     AS d(school_id, id, person_id, round_id, day)
 JOIN person p ON p.school_id = d.school_id AND p.id = d.id
@@ -146,8 +147,9 @@ JOIN membership m ON m.school_id = d.school_id AND m.person_id = d.person_id AND
     AND m.valid_from <= d.day AND (m.valid_to IS NULL OR m.valid_to > d.day)
 LEFT JOIN exemption e ON e.school_id = d.school_id AND e.person_id = d.person_id AND e.cancelled_at IS NULL
     AND e.valid_from <= d.day AND e.valid_to > d.day
+LEFT JOIN activation b ON b.school_id = d.school_id AND b.person_id = d.person_id AND NOT b.reported
 """
-"""Who these people are.
+"""Who these people are, and who of them has never reported with their own hand.
 
 Membership and exemption meet the person as bigint, which their exclusion constraints (GiST) cannot compare: the planner
 holds those for as cheap as the plain indexes, and at a million people they cost three times as much.  The person
@@ -210,18 +212,17 @@ _TYPES = {
 REPORT_COLUMNS = tuple(_TYPES)
 
 INSERT_REPORTS = f"""
-WITH written AS (
-    INSERT INTO report ({", ".join(_TYPES)})
-    SELECT * FROM unnest({", ".join(f"%({name})s::{kind}[]" for name, kind in _TYPES.items())})
-    ON CONFLICT DO NOTHING RETURNING school_id, person_id, round_id, channel
-), begun AS (
-    UPDATE activation a SET reported = true FROM written w
-    WHERE a.school_id = w.school_id AND a.person_id = w.person_id AND NOT a.reported
-      AND w.channel IN ({", ".join(map(str, OWN_CHANNELS))})
-)
-SELECT school_id, person_id, round_id FROM written
+INSERT INTO report ({", ".join(_TYPES)})
+SELECT * FROM unnest({", ".join(f"%({name})s::{kind}[]" for name, kind in _TYPES.items())})
+ON CONFLICT DO NOTHING RETURNING school_id, person_id, round_id
 """
-"""Writes the reports, and notes whoever reported for the first time with their own hand."""
+
+BEGIN = """
+UPDATE activation a SET reported = true
+FROM unnest(%(schools)s::int[], %(persons)s::int[]) AS d(school_id, person_id)
+WHERE a.school_id = d.school_id AND a.person_id = d.person_id AND NOT a.reported
+"""
+"""Whoever reported for the first time with their own hand; triggers count it.  Sent only where somebody begins."""
 
 Who = tuple[int, int, int]
 """School, person, round."""
@@ -296,6 +297,7 @@ def accept(drafts: Sequence[Draft], signer: Signer, *, patient: bool = True) -> 
     if done:
         authors = {who: drafts[i] for who, i in writers.items()}
         last += _counted(done, authors, facts, rounds, standing) + _entered(done, authors, receipts, root)
+        last += _beginning(done, facts)
     answers = (yield last) if last else ()
     if open_questions:
         standing = _by_person(answers[0])
@@ -405,6 +407,17 @@ def _counted(
             deltas += deltas_of_report(row, series=series, exempt=facts[who]["exempt"], proxy=authors[who].proxy)
     arrays = delta_arrays(deltas)
     return [Step(INSERT_DELTAS, arrays, wanted=False)] if deltas else []
+
+
+def _beginning(done: Rows, facts: Mapping[Who, Any]) -> list[Step]:
+    """In the order of people, so that two batches never wait for each other."""
+    first = sorted(
+        {_person(row)[:2] for row in done if row["channel"] in OWN_CHANNELS and facts[_person(row)]["begins"]}
+    )
+    if not first:
+        return []
+    schools, persons = zip(*first, strict=True)
+    return [Step(BEGIN, {"schools": pgarrays.plain(schools), "persons": pgarrays.plain(persons)}, wanted=False)]
 
 
 def _entered(done: Rows, authors: Mapping[Who, Draft], receipts: Mapping[Who, Receipt], root: str) -> list[Step]:
