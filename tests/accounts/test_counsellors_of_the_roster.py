@@ -13,7 +13,7 @@ from anxiao.accounts.queries import scope_of
 from anxiao.base.clock import day_of
 from anxiao.base.permissions import Permission, Role
 from anxiao.directory.commands_roster import transfer
-from anxiao.directory.importing.commands import apply_import, preview_import
+from anxiao.directory.importing.commands import apply_at_once, preview_import
 from anxiao.directory.importing.templates import STUDENTS
 from anxiao.directory.models import ClassCounsellor, Person
 from anxiao.directory.names import Audience
@@ -51,9 +51,9 @@ def name_counsellor(cast: Cast, counsellor: Person, *, now: datetime) -> None:
             filename="学生.xlsx",
             now=now,
         )
-        applied = apply_import(by=admin, import_=staged, now=now)
+        applied = apply_at_once(by=admin, import_=staged, now=now)
     counts = applied.counts
-    assert (counts["new"], counts["changed"], counts["unchanged"], counts["rejected"]) == (0, 0, 1, 0)
+    assert (counts["joins"], counts["changed"], counts["unchanged"], counts["rejected"]) == (0, 0, 1, 0)
 
 
 def classes_of(person: Person, when: datetime) -> set[str]:

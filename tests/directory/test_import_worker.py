@@ -160,13 +160,13 @@ def test_two_imports_of_one_school_queue_and_another_school_does_not_wait(cast: 
             full_list=False,
             now=MORNING,
         )
-    with standing_before(database.superuser_url, "person") as waited_for, working():
-        until(waited_for)
-        until_state(other, ImportState.PREVIEWED, ImportState.FAILED)
-        assert state_of(first).progress["phase"] == "people"
-        assert state_of(second).progress == {}
     with working():
+        with standing_before(database.superuser_url, "person") as waited_for:
+            until(waited_for)
+            until_state(other, ImportState.PREVIEWED, ImportState.FAILED)
+            until(lambda: state_of(first).progress["phase"] == "people")
+            assert state_of(second).progress == {}
         until_state(second, ImportState.APPLIED)
     with acting(cast.admin):
         assert Person.objects.filter(audience=STUDENT).count() == 10
-        assert [state_of(one).counts["written"]["created"] for one in (first, second)] == [5, 5]
+    assert [state_of(one).counts["written"]["created"] for one in (first, second)] == [5, 5]

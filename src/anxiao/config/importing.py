@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -93,17 +94,19 @@ def run(
     rejected = refused = 0
     alone = len(jobs) == 1
     # a connection that stays: each new one would learn the tables of the house anew
-    with ThreadPoolExecutor(max_workers=max(1, side_by_side)) as pool:
-        for outcomes in pool.map(
-            lambda of_school: [_one(job, wishes, alone=alone) for job in of_school], schools.values()
-        ):
-            for outcome in outcomes:
-                for line in outcome.lines:
-                    say(line)
-                rejected += outcome.rejected
-                refused += outcome.refused
-        for _closed in pool.map(lambda _: connections.close_all(), range(side_by_side)):
-            pass
+    with ThreadPoolExecutor(max_workers=side_by_side) as pool:
+        try:
+            for outcomes in pool.map(lambda own: [_one(job, wishes, alone=alone) for job in own], schools.values()):
+                for outcome in outcomes:
+                    for line in outcome.lines:
+                        say(line)
+                    rejected += outcome.rejected
+                    refused += outcome.refused
+        finally:
+            # every thread meets the others here once, so that each closes its own
+            meeting = threading.Barrier(side_by_side)
+            for _closed in pool.map(lambda _: (meeting.wait(), connections.close_all()), range(side_by_side)):
+                pass
     if len(jobs) > 1:
         say(f"{len(jobs)} files of {len(schools)} schools: {rejected} rows rejected, {refused} files refused.")
     return REFUSED if refused else REJECTED if rejected else 0
