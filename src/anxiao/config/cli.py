@@ -43,12 +43,11 @@ DEFAULT_DATA = Path("var/data")
 
 
 class Kind(StrEnum):
-    """The templates: two of the notice, and two of the grid."""
+    """The templates: two of the notice, and the beds."""
 
     STUDENT = "student"
     STAFF = "staff"
     DORMITORY = "dormitory"
-    RESPONSIBLES = "responsibles"
 
 
 class Leaving(StrEnum):

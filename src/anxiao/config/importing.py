@@ -33,14 +33,13 @@ REJECTED, REFUSED = 1, 3
 """How the command ends when rows stayed out, and when a whole file did."""
 
 _SUFFIXES = (".xlsx", ".xls", ".csv", ".txt")
-_ORDER = (ImportTemplate.STAFF, ImportTemplate.STUDENTS, ImportTemplate.DORMITORY, ImportTemplate.RESPONSIBLES)
+_ORDER = (ImportTemplate.STAFF, ImportTemplate.STUDENTS, ImportTemplate.DORMITORY)
 """Staff first: counsellors must be on the list before their classes come, people before their beds."""
 _WORDS = {
     "staff": ImportTemplate.STAFF,
     "student": ImportTemplate.STUDENTS,
     "students": ImportTemplate.STUDENTS,
     "dormitory": ImportTemplate.DORMITORY,
-    "responsibles": ImportTemplate.RESPONSIBLES,
 }
 
 

@@ -275,6 +275,8 @@ def _begin(
 ) -> DirectoryImport:
     check_may_import(by, school)
     template = template_of(kind)
+    if template is ImportTemplate.RESPONSIBLES:
+        raise Refused(_("This list cannot be brought in by a file yet; give the roles in the console."), code="kind")
     return DirectoryImport.objects.create(
         school_id=school.pk,
         template=template,
