@@ -17,7 +17,7 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -31,7 +31,7 @@ from django.utils import timezone
 from starlette.requests import Request
 
 from anxiao.accounts.models import ActivationAlarm, Grant, User
-from anxiao.base.clock import day_of, now
+from anxiao.base.clock import day_of, moment_at, now
 from anxiao.base.passes import COOKIE
 from anxiao.config.demo import create_demo
 from anxiao.directory.models import DirectoryImport, Onboarding
@@ -224,8 +224,11 @@ def said(response: Any) -> str:
 
 def prepare(data: Path) -> PermissionStage:
     """Make the demo and find the objects in it."""
-    create_demo(people=420, days=2, seed=1, data_dir=data, say=lambda _: None)
+    # late enough for everybody with a role to have reported, at whatever hour the table is read
     today = day_of(now())
+    create_demo(
+        people=420, days=2, seed=1, data_dir=data, now=max(now(), moment_at(today, time(23))), say=lambda _: None
+    )
     stage = PermissionStage()
     for prefix in PREFIXES:
         stage.ids[prefix] = _objects(prefix, today)
