@@ -71,6 +71,7 @@ _PHONE = "'13' || lpad(((p.id::bigint * 7919 + %(turn)s * 104729) %% 1000000000)
 
 def measure(stand: Stand) -> dict[str, Any]:
     """Both formats in turn: seconds, processor time, memory of reader and importer, and the pages asked meanwhile."""
+    stand.reset()
     readers: dict[str, Any] = last_json(run([sys.executable, str(HERE / "inside.py"), str(stand.data), "readers"])[0])
     found: dict[str, Any] = {}
     for number, form in enumerate(FORMATS):

@@ -48,7 +48,10 @@ def described(path: str, status: int, body: object) -> None:
 
 def test_the_document_describes_every_address_and_no_others() -> None:
     resolver = next(r for r in get_resolver().url_patterns if str(r.pattern) == "api/v1/")
-    served = {"/" + str(p.pattern).replace("<int:node_id>", "{id}").replace("<int:import_id>", "{id}") for p in resolver.url_patterns}
+    served = {
+        "/" + str(p.pattern).replace("<int:node_id>", "{id}").replace("<int:import_id>", "{id}")
+        for p in resolver.url_patterns
+    }
     assert served - {"/<path:rest>"} == set(DOCUMENT["paths"])
 
 

@@ -21,7 +21,6 @@ from anxiao.directory.importing.commands import (
     KEPT_APPLIED_FOR,
     KEPT_FOR,
     apply_at_once,
-    apply_import,
     discard_import,
     forget_rows,
     preview_import,

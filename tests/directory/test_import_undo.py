@@ -220,6 +220,22 @@ def test_other_rooms_object_to_an_undo(cast: Cast, monkeypatch: pytest.MonkeyPat
             undo_at_once(by=who, import_=done, now=NEXT_DAY)
 
 
+def test_an_account_is_called_like_its_person(cast: Cast) -> None:
+    from anxiao.accounts.models import User
+
+    row = make.student_row(0)
+    bring(cast, students(row))
+    with acting(cast.admin):
+        person = Person.objects.get(number=row[2])
+        User.objects.create(username="a-student", display_name=person.name, person=person, date_joined=MORNING)
+    row[3] = "改名"
+    done = bring(cast, students(row), now=NEXT_DAY)
+    assert User.objects.get(username="a-student").display_name == "改名"
+    with acting(cast.admin) as who:
+        undo_at_once(by=who, import_=done, now=NEXT_DAY)
+    assert User.objects.get(username="a-student").display_name == make.student_row(0)[3]
+
+
 def test_the_file_is_kept_sealed_and_comes_back_as_it_was(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
     data = students(*(make.student_row(i) for i in range(5)))
     done = bring(cast, data)

@@ -17,6 +17,7 @@ from anxiao.directory.importing.commands import (
     preview_import,
     upload_import,
 )
+from anxiao.directory.importing.stepping import run_step
 from anxiao.directory.models import ClassCounsellor, DirectoryImport, Membership, Organisation, Person
 from anxiao.directory.names import Audience, ImportState
 from anxiao.ledger.models import Entry
@@ -170,3 +171,13 @@ def test_two_imports_of_one_school_queue_and_another_school_does_not_wait(cast: 
     with acting(cast.admin):
         assert Person.objects.filter(audience=STUDENT).count() == 10
     assert [state_of(one).counts["written"]["created"] for one in (first, second)] == [5, 5]
+
+
+def test_a_job_sees_its_own_school_alone(cast: Cast) -> None:
+    uploaded = upload(cast, students(3))
+    assert run_step(school_id=cast.other.pk, import_id=uploaded.pk, step="read") == "None"
+    assert state_of(uploaded).state == ImportState.READING
+    assert run_step(school_id=cast.school.pk, import_id=uploaded.pk, step="apply") == ImportState.READING
+    assert run_step(school_id=cast.school.pk, import_id=uploaded.pk, step="read") == ImportState.PREVIEWED
+    # a step that is done is not done twice
+    assert run_step(school_id=cast.school.pk, import_id=uploaded.pk, step="read") == ImportState.PREVIEWED

@@ -102,10 +102,8 @@ def run(
                     rejected += outcome.rejected
                     refused += outcome.refused
         finally:
-            # every thread meets the others here once, so that each closes its own
             meeting = threading.Barrier(side_by_side)
-            for _closed in pool.map(lambda _: (meeting.wait(), connections.close_all()), range(side_by_side)):
-                pass
+            list(pool.map(lambda _: _leave(meeting), range(side_by_side)))
     if len(jobs) > 1:
         say(f"{len(jobs)} files of {len(schools)} schools: {rejected} rows rejected, {refused} files refused.")
     return REFUSED if refused else REJECTED if rejected else 0
@@ -130,6 +128,12 @@ def keys_of(school_code: str, *, name: str, end: int) -> list[str]:
 def cores() -> int:
     """How many schools are worked on at a time where nobody says otherwise."""
     return min(4, os.cpu_count() or 1)
+
+
+def _leave(meeting: threading.Barrier) -> None:
+    """Every thread meets the others here once, so that each closes its own connections."""
+    meeting.wait()
+    connections.close_all()
 
 
 def _one(job: Job, wishes: Wishes, *, alone: bool) -> Outcome:

@@ -114,6 +114,9 @@ PROFILE_CHANGED = "person.profile_changed"
 """Name, number or category of a person was corrected; facts: ``person_id``, ``school_id``, ``fields``, ``before`` (the
 number), ``now``."""
 
+NAMES_CHANGED = "person.names_changed"
+"""Many people are called otherwise since an import; facts: ``school_id``, ``people`` (ids), ``now``."""
+
 DEFAULT_CATEGORIES: dict[Audience, tuple[str, ...]] = {
     Audience.STAFF: ("内地教职工", "港澳台教职工", "离退休", "外籍教职工"),
     Audience.STUDENT: ("研究生", "本科生", "专科生", "港澳台学生", "留学生"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
+from django.db import connection
 from django.utils.translation import gettext as _
 
 from anxiao.accounts.models import User
@@ -12,7 +13,7 @@ from anxiao.accounts.rules import person_username
 from anxiao.base.errors import Refused
 from anxiao.base.scope import system_scope
 from anxiao.directory.models import Person, School
-from anxiao.ledger.commands import record
+from anxiao.ledger.commands import Line, record, record_many
 
 
 def follow_profile(*, person_id: int, school_id: int, fields: Collection[str], before: str, now: datetime) -> None:
@@ -43,3 +44,20 @@ def follow_profile(*, person_id: int, school_id: int, fields: Collection[str], b
             school_id=school_id,
             facts={"fields": changed},
         )
+
+
+_FOLLOW_NAMES = """
+UPDATE account a SET display_name = p.name FROM person p
+WHERE p.school_id = %s AND p.id = ANY (%s) AND a.person_id = p.id AND a.display_name <> p.name
+RETURNING a.id
+"""
+
+
+def follow_names(*, school_id: int, people: Collection[int], now: datetime) -> None:
+    """Listens to ``person.names_changed``: one statement, however many they are."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FOLLOW_NAMES, [school_id, list(people)])
+        changed = [account for (account,) in cursor.fetchall()]
+    facts = {"fields": ["display_name"]}
+    lines = [Line("account.follows_profile", "account", account, school_id, facts) for account in changed]
+    record_many(by=system_scope("profile"), now=now, lines=lines)

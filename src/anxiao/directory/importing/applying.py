@@ -14,13 +14,14 @@ from django.db import connection
 from django.utils.translation import gettext as _
 
 from anxiao.base.errors import Refused
+from anxiao.base.events import publish
 from anxiao.base.scope import Scope
 from anxiao.directory import commands_search, storage
 from anxiao.directory.importing import compare
 from anxiao.directory.importing.nodes import kind_of_unit, nodes_of
 from anxiao.directory.importing.staging import know, run
 from anxiao.directory.models import DirectoryImport, ImportUndo, Organisation
-from anxiao.directory.names import Audience
+from anxiao.directory.names import NAMES_CHANGED, Audience
 from anxiao.ledger.commands import record_rows
 
 _GOING = """
@@ -184,6 +185,9 @@ def write_people(
     run(_ADD_PEOPLE, params)
     run(_CHANGE_PEOPLE, params)
     _refresh_search()
+    renamed = run("SELECT person_id FROM import_going WHERE NOT created AND changes ? 'name'", {})
+    if renamed:
+        publish(NAMES_CHANGED, school_id=import_.school_id, people=[person for (person,) in renamed], now=now)
     told("memberships")
     with connection.cursor() as cursor:
         storage.begin(cursor)

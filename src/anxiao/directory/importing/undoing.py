@@ -19,7 +19,7 @@ from anxiao.directory import commands_search, storage
 from anxiao.directory.importing import beds
 from anxiao.directory.importing.staging import run
 from anxiao.directory.models import DirectoryImport, ImportUndo
-from anxiao.directory.names import IMPORT_UNDO_ASKED
+from anxiao.directory.names import IMPORT_UNDO_ASKED, NAMES_CHANGED
 from anxiao.ledger.commands import record_rows
 
 _FIELDS = """
@@ -145,6 +145,8 @@ def take_back(import_: DirectoryImport, kept: ImportUndo, *, by: Scope, today: d
         outcome = storage.rewrite(cursor, school_id=import_.school_id, now=now)
     changed = [person for (person,) in run(_FIELDS_BACK, params)]
     commands_search.refresh(changed)
+    if changed:
+        publish(NAMES_CHANGED, school_id=import_.school_id, people=changed, now=now)
     if kept.links:
         # the link that began was never meant: it keeps its row and no day
         run(
