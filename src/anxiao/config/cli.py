@@ -203,6 +203,8 @@ def import_directory(
     with _django(data):
         from anxiao.config import importing
 
+        # somebody waits for a page, nobody for this
+        os.nice(10)
         status = importing.run(
             files,
             kind=kind.value if kind else None,

@@ -189,6 +189,9 @@ def main() -> None:
     if sys.argv[1] == "--work":
         import django
 
+        # somebody waits for a page; who waits for an import sees how far it is
+        os.nice(10)
+
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "anxiao.config.settings")
         django.setup()
         asyncio.run(work(lifeline=int(sys.argv[2])))
