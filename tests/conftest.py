@@ -92,6 +92,14 @@ def _a_demo(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ.setdefault("ANXIAO_SECRET_KEY", settings.SECRET_KEY)
 
 
+@pytest.fixture(autouse=True)
+def _the_house_language() -> None:
+    """A request in another language leaves it behind in its thread; the next test begins in the house's own."""
+    from django.utils import translation
+
+    translation.deactivate()
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedServer]:
     """The test server. It gives up durability, which nobody needs here: tests of durability start their own."""

@@ -29,6 +29,9 @@ WITHOUT_A_FOREIGN_LINE = {
     "settings:onboarding_decide": "applications belong to the province; no school decides",
     "onboarding:sent": "public: says to everybody alike that an application is on its way",
     "api:absent": "there is nothing",
+    "api:directory_import": "only with a school's key, never a session; another school's in test_api_directory",
+    "api:directory_rows": "only with a school's key, never a session; another school's in test_api_directory",
+    "api:directory_apply": "only with a school's key, never a session; another school's in test_api_directory",
 }
 """Addresses with a parameter that needs no line for another school's object."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import time, timedelta
 from typing import Any
 
-from django.test import Client, override_settings
+from django.test import Client
 
 from anxiao.accounts.models import User
 from anxiao.base.clock import day_of, moment_at, now
@@ -17,7 +17,6 @@ from tests.builders import add_account, add_person, report
 from tests.cast import Cast
 
 PASSWORD = "correct horse 2026"
-SECRET = "only-for-tests-" + "x" * 40
 
 
 def somebody(cast: Cast, username: str, number: str = "") -> Person:
@@ -35,8 +34,7 @@ def somebody(cast: Cast, username: str, number: str = "") -> Person:
 def sign_in(page: Any, username: str, address: str) -> None:
     """Come in without the way through the sign-in form, which has journeys of its own."""
     client = Client()
-    # the server that is visited signs with this key
-    with override_settings(SECRET_KEY=SECRET), school_context("*"):
+    with school_context("*"):
         client.force_login(User.objects.get(username=username), backend="anxiao.accounts.backends.AccountBackend")
     page.context.add_cookies(
         [{"name": name, "value": kept.value, "url": address} for name, kept in client.cookies.items()]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import connections
 
 from anxiao.base import tickets
@@ -22,7 +23,6 @@ from anxiao.ledger.models import Entry
 from tests.builders import add_account, add_person, report, round_of
 from tests.cast import Cast, assemble
 from tests.journeys.telephone import (
-    SECRET,
     at_rest,
     open_form,
     reports_of,
@@ -270,11 +270,11 @@ def test_an_expired_ticket_is_renewed_and_nothing_is_lost(visitor: Visitor, cast
 
     def age(route: Any) -> None:
         sent = json.loads(route.request.post_data)
-        ticket = tickets.unseal(SECRET, sent["ticket"])
+        ticket = tickets.unseal(settings.SECRET_KEY, sent["ticket"])
         assert ticket is not None
         if not answers:
             ticket = replace(ticket, issued_at=int(time.time()) - 16 * 60)
-        answer = route.fetch(post_data=json.dumps({**sent, "ticket": tickets.seal(SECRET, ticket)}))
+        answer = route.fetch(post_data=json.dumps({**sent, "ticket": tickets.seal(settings.SECRET_KEY, ticket)}))
         answers.append((answer.status, sent["key"]))
         route.fulfill(response=answer)
 

@@ -21,6 +21,9 @@ from anxiao.base.scope import NOBODY, Grant, Scope
 from anxiao.ui import menu
 from anxiao.ui.views import gallery
 
+# the menu tells how much waits behind its entries
+pytestmark = pytest.mark.django_db
+
 STATIC = Path(anxiao.__file__).parent / "ui/static/ui"
 OFFICER = Scope(
     user_id=1,
