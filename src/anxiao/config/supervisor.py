@@ -21,6 +21,7 @@ from pathlib import Path
 
 from anxiao.config.embedded import EmbeddedServer
 from anxiao.config.environment import NotReady, role_urls, surroundings
+from anxiao.config.readying import TOLD
 from anxiao.config.watch import SINCE, alive
 from anxiao.intake import meters
 
@@ -206,23 +207,15 @@ def _must_be_prepared(*, wait: bool, signals: Signals) -> None:
 
 
 def _make_ready(server: EmbeddedServer | None) -> None:
-    import django
-    from django.db import connections
-
-    from anxiao.config import doctor, installation, static
-
     os.environ["ANXIAO_COLLECTED"] = "1"
-    django.setup()
-    pending = not doctor.migrations()[0].good
-    if pending and server is None:
-        raise NotReady("The database has pending migrations; run: anxiao migrate")
-    if pending:
-        say("Preparing the database ...")
-    if server is not None:
-        installation.prepare()
-    static.collect()
-    # The supervisor only watches from now on; its connections would count against the limit for nothing.
-    connections.close_all()
+    own = ["own"] if server is not None else []
+    command = [sys.executable, "-W", "ignore::RuntimeWarning", "-m", "anxiao.config.readying", *own]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    if done.returncode == TOLD:
+        raise NotReady(done.stderr.strip())
+    sys.stderr.write(done.stderr)
+    if done.returncode != 0:
+        raise NotReady("The database could not be prepared; what went wrong stands above.")
 
 
 def _run(
