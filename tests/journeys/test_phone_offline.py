@@ -273,7 +273,7 @@ def test_an_expired_ticket_is_renewed_and_nothing_is_lost(visitor: Visitor, cast
         ticket = tickets.unseal(settings.SECRET_KEY, sent["ticket"])
         assert ticket is not None
         if not answers:
-            ticket = replace(ticket, issued_at=int(time.time()) - 16 * 60)
+            ticket = ticket._replace(issued_at=int(time.time()) - 16 * 60)
         answer = route.fetch(post_data=json.dumps({**sent, "ticket": tickets.seal(settings.SECRET_KEY, ticket)}))
         answers.append((answer.status, sent["key"]))
         route.fulfill(response=answer)

@@ -22,7 +22,7 @@ from anxiao.ui import menu
 from anxiao.ui.views import gallery
 
 # the menu tells how much waits behind its entries
-pytestmark = pytest.mark.django_db
+pytestmark = pytest.mark.usefixtures("module_database")
 
 STATIC = Path(anxiao.__file__).parent / "ui/static/ui"
 OFFICER = Scope(
