@@ -5,7 +5,8 @@ PEOPLE ?= 3000
 DAYS ?= 14
 DATA ?= var/demo
 PYTHON ?= python3
-WORKERS ?= auto
+# Half as many again as there are cores: journeys and fault tests mostly wait, for a browser or for the end of patience.
+WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
 BENCH_DATA ?= var/bench
 
 VENV := .venv
