@@ -76,9 +76,7 @@ class IntakeProtocol(asyncio.Protocol):
         ended = self._ended
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(400)
-        except httptools.HttpParserError:
+        except (httptools.HttpParserUpgrade, httptools.HttpParserError):
             self._refuse(400)
         else:
             # where a body ended in the same piece, nobody knows how much of it was this head

@@ -11,15 +11,13 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import connection
-from django.utils.translation import gettext as _
 
-from anxiao.base.errors import Refused
 from anxiao.base.events import publish
 from anxiao.base.scope import Scope
 from anxiao.directory import commands_search, storage
 from anxiao.directory.importing import compare
 from anxiao.directory.importing.nodes import kind_of_unit, nodes_of
-from anxiao.directory.importing.staging import know, run
+from anxiao.directory.importing.staging import ground_must_stand, know, run
 from anxiao.directory.models import DirectoryImport, ImportUndo, Organisation
 from anxiao.directory.names import NAMES_CHANGED, Audience
 from anxiao.ledger.commands import record_rows
@@ -170,15 +168,7 @@ def write_people(
     run(_GOING, params)
     run("ANALYZE import_going", {})
     run(_COMPARE_AGAIN, params)
-    if stale := run(_MOVED_GROUND, params)[0][0]:
-        raise Refused(
-            _(
-                "The directory has changed since this preview, and %(rows)s rows no longer fit. Nothing was"
-                " changed. Upload the file again."
-            )
-            % {"rows": stale},
-            code="stale",
-        )
+    ground_must_stand(_MOVED_GROUND, params)
     told("people")
     made, nodes = _add_nodes(import_, node, params)
     run(_FIND_NODES, params)

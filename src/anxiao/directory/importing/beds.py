@@ -11,14 +11,11 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any
 
-from django.utils.translation import gettext as _
-
-from anxiao.base.errors import Refused
 from anxiao.base.scope import Scope
 from anxiao.directory.importing.checks import FOLD, NUMBER_TWICE, begin_faults, report_faults
 from anxiao.directory.importing.compare import LEAST_SURPRISING, SURPRISING_SHARE, parameters
 from anxiao.directory.importing.faults import FaultKind
-from anxiao.directory.importing.staging import know, run
+from anxiao.directory.importing.staging import ground_must_stand, know, run
 from anxiao.directory.importing.templates import Kind
 from anxiao.directory.models import DirectoryImport, ImportUndo
 from anxiao.directory.names import RowVerdict
@@ -213,15 +210,7 @@ def write_beds(import_: DirectoryImport, *, by: Scope, today: date, now: datetim
     params = {**parameters(import_, today), "now": now}
     told("comparing")
     know(import_.school_id, today)
-    if stale := run(_MOVED_GROUND, params)[0][0]:
-        raise Refused(
-            _(
-                "The directory has changed since this preview, and %(rows)s rows no longer fit. Nothing was"
-                " changed. Upload the file again."
-            )
-            % {"rows": stale},
-            code="stale",
-        )
+    ground_must_stand(_MOVED_GROUND, params)
     told("people")
     places, made = [], {}
     for kind, rows in _ADD_PLACES.items():

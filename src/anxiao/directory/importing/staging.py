@@ -11,7 +11,9 @@ from datetime import date
 from typing import Any
 
 from django.db import connection
+from django.utils.translation import gettext as _
 
+from anxiao.base.errors import Refused
 from anxiao.directory.importing.templates import BY_KIND, Kind
 
 _HEAD = ("sheet text NOT NULL", "row int NOT NULL", "verdict text NOT NULL")
@@ -57,6 +59,19 @@ def know(school_id: int, today: date) -> None:
         cursor.execute("DROP TABLE IF EXISTS pg_temp.import_known")
         cursor.execute(_KNOWN, {"school": school_id, "today": today})
         cursor.execute("ANALYZE import_known")
+
+
+def ground_must_stand(moved: str, params: dict[str, Any]) -> None:
+    """`Refused` ("stale") when ``moved``, a statement that counts rows, finds any whose ground is another by now."""
+    if stale := run(moved, params)[0][0]:
+        raise Refused(
+            _(
+                "The directory has changed since this preview, and %(rows)s rows no longer fit. Nothing was"
+                " changed. Upload the file again."
+            )
+            % {"rows": stale},
+            code="stale",
+        )
 
 
 def letters_of(sheets: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, str]]:
